@@ -1,0 +1,1 @@
+"""Everything that runs Fairslot somewhere: on one machine, in containers, on Kubernetes."""

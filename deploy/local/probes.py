@@ -1,0 +1,63 @@
+"""The questions that tell whether a server is ready to work, not merely listening."""
+
+import asyncio
+from functools import partial
+
+PROBE_TIMEOUT_SECONDS = 1.0
+
+
+async def exchange(address: str, question: bytes, size: int) -> bytes:
+    """Sends bytes to a TCP server and returns up to `size` bytes of its answer; empty if none."""
+    host, port = address.rsplit(":", 1)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                writer.write(question)
+                return await reader.read(size)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return b""
+
+
+async def http_ok(address: str, path: str) -> bool:
+    """Tells whether GET of the path is answered with 200."""
+    question = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    return (await exchange(address, question.encode(), 64)).startswith(b"HTTP/1.1 200")
+
+
+async def valkey_ok(address: str, password: str) -> bool:
+    """Tells whether Valkey takes the password and answers."""
+    answer = await exchange(address, f"AUTH {password}\r\nPING\r\n".encode(), 64)
+    return answer.startswith(b"+OK")
+
+
+async def postgres_ok(url: str) -> bool:
+    """Tells whether PostgreSQL lets us in."""
+    return await asyncio.to_thread(partial(connects, url))
+
+
+def connects(url: str) -> bool:
+    """Opens and closes one connection."""
+    import psycopg  # late: loaded while the server starts, not before
+
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+async def grpc_serving(address: str) -> bool:
+    """Tells whether a service says SERVING about itself as a whole."""
+    import grpc  # late: loaded while the services load it too
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    async with grpc.aio.insecure_channel(address) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        try:
+            reply = await check(health_pb2.HealthCheckRequest(), timeout=PROBE_TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
