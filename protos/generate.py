@@ -38,7 +38,9 @@ def main() -> int:
         target = include / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(site / name, target)
-    sources = sorted(str(path.relative_to(ROOT / "protos")) for path in ROOT.glob("protos/fairslot/**/*.proto"))
+    sources = sorted(
+        str(path.relative_to(ROOT / "protos")) for path in ROOT.glob("protos/fairslot/**/*.proto")
+    )
     common = [
         f"--proto_path={ROOT / 'protos'}",
         f"--proto_path={ROOT / 'third_party'}",
@@ -60,7 +62,9 @@ def main() -> int:
         "google/rpc/error_details.proto",
     ]
     scripts = Path(sysconfig.get_path("scripts"))
-    plugins = [f"--plugin=protoc-gen-{n}={scripts / f'protoc-gen-{n}'}" for n in ("mypy", "mypy_grpc")]
+    plugins = [
+        f"--plugin=protoc-gen-{n}={scripts / f'protoc-gen-{n}'}" for n in ("mypy", "mypy_grpc")
+    ]
     for extra in (plugins + python, descriptors):
         code = protoc.main(["protoc", *common, *extra, *sources])
         if code:

@@ -1,0 +1,245 @@
+"""NATS JetStream: publish with acknowledgement, and follow a stream in order from a known position."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+
+from kit.logs import logger
+
+log = logger("bus")
+
+MESSAGE_ID = "Nats-Msg-Id"
+EXPECTED_LAST = "Nats-Expected-Last-Sequence"
+DUPLICATE_WINDOW_SECONDS = 600
+STREAM_AGE_SECONDS_MAX = 7 * 24 * 3600
+STREAM_BYTES_MAX = 4 * 1024**3
+MESSAGE_BYTES_MAX = 512 * 1024
+PUBLISH_SECONDS = 5.0
+HEARTBEAT_SECONDS = 2.0
+BATCH_MAX = 256
+BACKOFF_SECONDS_MAX = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a stream."""
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # Where it stands in its stream; 0 before it is published.
+    position: int = 0
+
+    @property
+    def type(self) -> str:
+        """The full name of its message: the subject without the tenant at its end."""
+        return self.subject.rpartition(".")[0]
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self.subject.rpartition(".")[2]
+
+
+class Lost(Exception):
+    """Another writer moved the stream on: an expected position no longer holds."""
+
+
+class Bus:
+    """A connection to NATS with what Fairslot needs of it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._js: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+
+    async def ensure_stream(self, name: str, subjects: Sequence[str], *, replicas: int = 1) -> None:
+        """Creates the stream or brings it to these settings. A full stream refuses; it never drops what is old."""
+        config = api.StreamConfig(
+            name=name,
+            subjects=list(subjects),
+            storage=api.StorageType.FILE,
+            discard=api.DiscardPolicy.NEW,
+            max_age=STREAM_AGE_SECONDS_MAX,
+            max_bytes=STREAM_BYTES_MAX,
+            max_msg_size=MESSAGE_BYTES_MAX,
+            duplicate_window=DUPLICATE_WINDOW_SECONDS,
+            num_replicas=replicas,
+        )
+        try:
+            await self._js.add_stream(config)
+        except nats.js.errors.BadRequestError:
+            await self._js.update_stream(config)
+
+    async def bounds(self, stream: str) -> tuple[int, int]:
+        """Returns the first and last position a stream still has; last is first - 1 where it is empty."""
+        state = (await self._js.stream_info(stream)).state
+        return state.first_seq, state.last_seq
+
+    async def last(self, stream: str) -> Event | None:
+        """Returns the newest entry of a stream, if it has one."""
+        _, last = await self.bounds(stream)
+        with contextlib.suppress(nats.js.errors.NotFoundError):
+            raw = await self._js.get_msg(stream, last)
+            return Event(
+                subject=raw.subject or "",
+                body=raw.data or b"",
+                headers=raw.headers or {},
+                position=raw.seq or 0,
+            )
+        return None
+
+    async def publish(self, events: Sequence[Event]) -> list[int | None]:
+        """Publishes in this order, pipelined; returns each one's position, or None where it was not taken."""
+        waiting = []
+        for event in events:
+            waiting.append(
+                await self._js.publish_async(
+                    event.subject, event.body, headers=dict(event.headers) or None
+                )
+            )
+        positions: list[int | None] = []
+        for future in waiting:
+            try:
+                ack: api.PubAck = await asyncio.wait_for(future, PUBLISH_SECONDS)
+                positions.append(ack.seq)
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+                log.warning("an event was not taken", error=str(error))
+                positions.append(None)
+        return positions
+
+    async def follow(
+        self, stream: str, subjects: Sequence[str], *, after: int
+    ) -> AsyncIterator[list[Event]]:
+        """Yields what the stream has after a position, then what comes, in order and without a gap, for ever.
+
+        Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back that
+        far, it begins at its first entry; where it was made anew (it ends before `after`), at its beginning.
+        """
+        position = after
+        backoff = 0.05
+        while True:
+            try:
+                _, last = await self.bounds(stream)
+                position = position if position <= last else 0
+                async for batch in self._read(stream, subjects, position):
+                    backoff = 0.05
+                    if batch:
+                        yield batch
+                        position = batch[-1].position
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+                log.warning("reading again", stream=stream, after=position, error=repr(error))
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+
+    async def _read(
+        self, stream: str, subjects: Sequence[str], after: int
+    ) -> AsyncIterator[list[Event]]:
+        """Reads by one consumer of its own; ends when an entry or the heartbeat is missing."""
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(
+            inbox, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        consumer = None
+        try:
+            consumer = await self._js.add_consumer(
+                stream,
+                api.ConsumerConfig(
+                    deliver_subject=inbox,
+                    deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+                    opt_start_seq=after + 1,
+                    ack_policy=api.AckPolicy.NONE,
+                    filter_subjects=list(subjects),
+                    flow_control=True,
+                    idle_heartbeat=HEARTBEAT_SECONDS,
+                    inactive_threshold=30.0,
+                    max_deliver=1,
+                    mem_storage=True,
+                    num_replicas=1,
+                ),
+            )
+            expected = 1
+            while True:
+                message = await subscription.next_msg(timeout=3 * HEARTBEAT_SECONDS)
+                batch: list[Event] = []
+                while True:
+                    if message.reply.startswith("$JS.ACK."):
+                        position, number = _numbers(message)
+                        if number != expected:
+                            raise nats.errors.Error("an entry is missing")
+                        expected += 1
+                        batch.append(_event(message, position))
+                    else:
+                        await self._answer_status(message, expected)
+                    if len(batch) >= BATCH_MAX or subscription.pending_msgs == 0:
+                        break
+                    message = await subscription.next_msg(timeout=HEARTBEAT_SECONDS)
+                yield batch
+        finally:
+            with contextlib.suppress(Exception):
+                await subscription.unsubscribe()
+                if consumer is not None:
+                    await self._js.delete_consumer(stream, consumer.name)
+
+    async def _answer_status(self, message: Msg, expected: int) -> None:
+        if message.reply:
+            await self._client.publish(message.reply)
+        last = (message.headers or {}).get("Nats-Last-Consumer")
+        if last is not None and int(last) >= expected:
+            raise nats.errors.Error("an entry is missing")
+        stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
+        if stalled:
+            await self._client.publish(stalled)
+
+    async def ready(self) -> None:
+        """Passes if NATS answers: a health check."""
+        await self._client.flush(timeout=1)
+
+
+def _numbers(message: Msg) -> tuple[int, int]:
+    """Returns an entry's position in the stream and its number within the consumer."""
+    parts = message.reply.split(".")
+    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<number>.<time>.<pending>, longer with a domain.
+    offset = 0 if len(parts) == 9 else 2
+    return int(parts[5 + offset]), int(parts[6 + offset])
+
+
+def _event(message: Msg, position: int) -> Event:
+    return Event(
+        subject=message.subject,
+        body=message.data,
+        headers=message.headers or {},
+        position=position,
+    )
+
+
+@asynccontextmanager
+async def open_bus(url: str, *, name: str) -> AsyncIterator[Bus]:
+    """Connects, reconnects for ever, and closes with the block."""
+
+    async def on_error(error: Exception) -> None:
+        log.warning("nats", error=repr(error))
+
+    client = await nats.connect(
+        servers=url.split(","),
+        name=name,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,
+        connect_timeout=5,
+        error_cb=on_error,
+    )
+    try:
+        yield Bus(client)
+    finally:
+        with contextlib.suppress(Exception):
+            await client.close()

@@ -1,0 +1,152 @@
+"""PostgreSQL: pools, tenant-bound transactions, retries of what may be retried, and statements compiled once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.dialects.postgresql import psycopg as dialect
+from sqlalchemy.sql.elements import ClauseElement
+
+from kit.call import remaining_seconds
+from kit.fault import Conflict, Fault, Unavailable
+
+Connection = psycopg.AsyncConnection[TupleRow]
+Pool = AsyncConnectionPool[Connection]
+Result = TypeVar("Result")
+
+POOL_WAIT_SECONDS = 3.0
+TRIES_MAX = 3
+RETRY_SECONDS_MIN = 0.005
+RETRY_SECONDS_MAX = 0.05
+# What PostgreSQL undoes whole and a second try may finish.
+RETRYABLE = (errors.SerializationFailure, errors.DeadlockDetected)
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, *, size: int, application: str, autocommit: bool = False
+) -> AsyncIterator[Pool]:
+    """Opens a pool of up to `size` connections and closes it with the block."""
+    pool: Pool = AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=POOL_WAIT_SECONDS,
+        open=False,
+        check=AsyncConnectionPool.check_connection if not autocommit else None,
+        kwargs={
+            "application_name": application,
+            "autocommit": autocommit,
+            # A statement is prepared on the server the first time it is used.
+            "prepare_threshold": 0,
+        },
+    )
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
+    """Yields a connection inside a transaction that sees and writes one tenant's rows alone."""
+    async with borrowed(pool) as connection, translated(), connection.transaction():
+        await connection.execute("SELECT set_config('app.tenant_id', %s, true)", (tenant,))
+        yield connection
+
+
+@asynccontextmanager
+async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+    """Yields a connection of the pool; refuses when none is free within the caller's deadline."""
+    try:
+        connection = await pool.getconn(
+            timeout=min(POOL_WAIT_SECONDS, remaining_seconds(default=POOL_WAIT_SECONDS))
+        )
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise Unavailable(
+            "UNAVAILABLE", "the database cannot be reached right now", retry_after_seconds=0.2
+        ) from error
+    try:
+        yield connection
+    finally:
+        await pool.putconn(connection)
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turns a lost connection into OUTCOME_UNKNOWN: whether a commit happened cannot be told from here."""
+    try:
+        yield
+    except (errors.QueryCanceled, errors.LockNotAvailable):
+        raise
+    except psycopg.OperationalError as error:
+        if isinstance(error, RETRYABLE):
+            raise
+        raise Unavailable(
+            "OUTCOME_UNKNOWN",
+            "the database's answer was lost; repeat the call with the same key",
+            retry_after_seconds=0.2,
+        ) from error
+
+
+async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Does `work`, again if PostgreSQL undid it for others' sake, at most three times within the deadline."""
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            return await work()
+        except RETRYABLE as error:
+            pause = random.uniform(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
+            if attempt == TRIES_MAX or remaining_seconds(default=10.0) <= pause:
+                raise concurrent_update() from error
+            await asyncio.sleep(pause)
+    raise AssertionError("the loop returns or raises")
+
+
+def concurrent_update() -> Fault:
+    """Returns the refusal for writers that kept meeting on the same rows."""
+    return Conflict(
+        "CONCURRENT_UPDATE",
+        "too many writers met here; repeat the call with the same key",
+        retry_after_seconds=0.1,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as psycopg runs it: text with %(name)s placeholders, and the values bound already."""
+
+    sql: str
+    bound: dict[str, Any]
+
+    def __call__(self, **values: Any) -> tuple[str, dict[str, Any]]:
+        """Returns the arguments of execute()."""
+        return self.sql, {**self.bound, **values}
+
+
+def compiled(statement: ClauseElement) -> Statement:
+    """Compiles SQLAlchemy Core once: Core describes the statement, psycopg runs it at a tenth of the cost."""
+    text = statement.compile(dialect=dialect.dialect())
+    bound = {key: value for key, value in text.params.items() if value is not None}
+    return Statement(sql=str(text), bound=bound)
+
+
+async def ready(pool: Pool) -> None:
+    """Passes if the database answers: a health check."""
+    began = time.monotonic()
+    async with borrowed(pool) as connection:
+        await connection.execute("SELECT 1")
+        if not connection.autocommit:
+            await connection.rollback()
+    if time.monotonic() - began > POOL_WAIT_SECONDS:
+        raise Unavailable("UNAVAILABLE", "the database is slow")
