@@ -210,7 +210,7 @@ def finish_schema(connection: Connection, service: str, secret: str) -> None:
         "app": f"fairslot_{service}",
         "worker": f"fairslot_{service}_worker",
     }
-    version_table = "alembic_version"
+    version_table = "schema_version"
     known = connection.execute(
         "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = %s", [service, version_table]
     )

@@ -39,15 +39,13 @@ def envoy_program(run: RunDir, ports: Ports, where: Mapping[str, list[str]]) -> 
         for service, several in where.items()
     }
     configuration = render(
-        {
-            "host": HOST,
-            "port": ports["gateway"],
-            "admin_host": HOST,
-            "admin_port": ports["envoy-admin"],
-            "jwks_path": str(run.path / "jwks.json"),
-            "descriptors_path": str(DESCRIPTORS),
-            "endpoints": endpoints,
-        }
+        listener_host=HOST,
+        listener_port=ports["gateway"],
+        admin_host=HOST,
+        admin_port=ports["envoy-admin"],
+        jwks_path=str(run.path / "jwks.json"),
+        descriptors_path=str(DESCRIPTORS),
+        endpoints=endpoints,
     )
     path = run.write("envoy.yaml", configuration)
     command = [str(envoy_path()), "-c", str(path), "--use-dynamic-base-id"]

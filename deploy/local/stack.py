@@ -123,20 +123,23 @@ async def running_stack(
             asyncio.to_thread(ready_made_tokens, session.run),
         )
         servers, urls = await asyncio.to_thread(prepared_database, session, servers)
-        service_group = await open_.enter_async_context(session.group())
-        await service_group.start(
-            *service_programs(
-                run=session.run,
-                ports=ports,
-                replicas=counts,
-                servers=servers,
-                urls=urls,
-                env=session.env,
-            )
-        )
         where = addresses(ports, counts)
+        service_group = await open_.enter_async_context(session.group())
+        programs = service_programs(
+            run=session.run,
+            ports=ports,
+            replicas=counts,
+            servers=servers,
+            urls=urls,
+            env=session.env,
+        )
+        # Envoy starts after the services: once it is ready, it has found all of them healthy.
+        envoy, _ = await asyncio.gather(
+            asyncio.to_thread(envoy_program, session.run, ports, where),
+            service_group.start(*programs),
+        )
         edge_group = await open_.enter_async_context(session.group())
-        await edge_group.start(envoy_program(session.run, ports, where))
+        await edge_group.start(envoy)
         stack = Stack(
             run=session.run,
             gateway=f"http://{HOST}:{ports['gateway']}",
