@@ -1,0 +1,1 @@
+"""The gateway: Envoy's configuration, the change feed for planners, later their page."""
