@@ -29,12 +29,6 @@ STACK_REPLICAS = "availability=2,assignment=2"
 OWN_ROLE_SECRET = "for the roles of test databases"
 
 
-def role_secret(servers: Servers) -> str:
-    """Returns what the passwords of the roles come from; a shared server has its own."""
-    external = bool(os.environ.get(EXTERNAL["postgres"]))
-    return secret_for(servers.database_url, OWN_ROLE_SECRET, external=external)
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the option that points the tests at a stack that runs already."""
     parser.addoption("--target", help="stack.json of a running stack to test instead of a new one")
@@ -102,7 +96,14 @@ def servers(run_dir: RunDir) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def templates(servers: Servers) -> Iterator[Callable[[str], str]]:
+def role_secret(servers: Servers) -> str:
+    """What the passwords of the roles come from; a shared server has its own."""
+    external = bool(os.environ.get(EXTERNAL["postgres"]))
+    return secret_for(servers.database_url, OWN_ROLE_SECRET, external=external)
+
+
+@pytest.fixture(scope="session")
+def templates(servers: Servers, role_secret: str) -> Iterator[Callable[[str], str]]:
     """Returns, per service, the name of a migrated database to copy; made when first asked for."""
     made: dict[str, str] = {}
 
@@ -111,7 +112,7 @@ def templates(servers: Servers) -> Iterator[Callable[[str], str]]:
             name = f"fairslot_template_{service}_{os.getpid()}"
             drop_database(servers.database_url, name)
             url = create_database(servers.database_url, name)
-            set_up(url, secret=role_secret(servers), services=[service])
+            set_up(url, secret=role_secret, services=[service])
             made[service] = name
         return made[service]
 
@@ -122,7 +123,10 @@ def templates(servers: Servers) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def database(
-    servers: Servers, templates: Callable[[str], str], request: pytest.FixtureRequest
+    servers: Servers,
+    role_secret: str,
+    templates: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[[str], Database]]:
     """Returns a function from a service's name to a fresh, migrated database of its own."""
     made: list[str] = []
@@ -133,7 +137,7 @@ def database(
         name = f"fairslot_test_{os.getpid()}_{id(request.node)}_{next(numbers)}"
         url = create_database(servers.database_url, name, template=templates(service))
         made.append(name)
-        urls = urls_of(service, admin_url=url, secret=role_secret(servers))
+        urls = urls_of(service, admin_url=url, secret=role_secret)
         return Database(name, urls.app, urls.worker, urls.owner, url)
 
     yield fresh
