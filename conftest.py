@@ -156,7 +156,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
     """The whole stack without a world: started for this session, or the one `--target` names."""
     target = request.config.getoption("--target")
     if target:
-        run = RunDir(Path(target).resolve().parent)
+        run = RunDir.at(Path(target).parent)
         yield RunningStack(run.read_json(STACK_FILE), Minter.of(run))
         return
     with tempfile.TemporaryDirectory(prefix="fairslot-stack-") as name:

@@ -41,6 +41,7 @@ class Reporter:
         return time.monotonic() - self._begun
 
     def __call__(self, line: str) -> None:
+        """Prints one line."""
         print(f"[{self.seconds:6.2f}s] {line}", flush=True)
 
 

@@ -118,8 +118,9 @@ def secret_for(admin_url: str, own_secret: str, *, external: bool) -> str:
 def fingerprint(service: str, secret: str) -> str:
     """Returns a mark of everything that set-up does for a service; kept on its schema."""
     digest = hashlib.sha256((ROLES + SCHEMA + password_of(service, secret)).encode())
-    for version in sorted(versions_of(service).glob("*.py")):
-        digest.update(version.name.encode() + version.read_bytes())
+    for file in sorted(versions_of(service).parent.rglob("*.*")):
+        if file.suffix in (".py", ".sql"):
+            digest.update(file.name.encode() + file.read_bytes())
     return f"fairslot set-up {digest.hexdigest()}"
 
 

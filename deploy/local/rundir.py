@@ -31,8 +31,12 @@ class RunDir:
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "RunDir":
         """Takes FAIRSLOT_RUN_DIR, relative to the working directory, or `.run` of the repo."""
-        named = env.get("FAIRSLOT_RUN_DIR")
-        return cls(Path(named).resolve() if named else DEFAULT_RUN_DIR)
+        return cls.at(Path(env.get("FAIRSLOT_RUN_DIR") or DEFAULT_RUN_DIR))
+
+    @classmethod
+    def at(cls, path: Path) -> "RunDir":
+        """Takes a directory by any of its names."""
+        return cls(path.resolve())
 
     @property
     def is_default(self) -> bool:

@@ -61,7 +61,7 @@ async def open_session(
 ) -> AsyncIterator[Session]:
     """Holds a run directory for one stack; `env` goes over the environment of this process."""
     environment = {**os.environ, **(env or {})}
-    run = RunDir(run_dir.resolve()) if run_dir else RunDir.of(environment)
+    run = RunDir.at(run_dir) if run_dir else RunDir.of(environment)
     run.prepare()
     with run.locked():
         await recovery.recover(run)
