@@ -74,7 +74,7 @@ def handler_of(path: str, answer: Any) -> grpc.GenericRpcHandler:
     """Makes a handler of one method; the watch is the one that streams."""
     service, _, name = path.strip("/").rpartition("/")
     declared = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
-    kind = (
+    kind: Any = (
         grpc.unary_stream_rpc_method_handler
         if path == watch_module.PATH
         else grpc.unary_unary_rpc_method_handler

@@ -1,0 +1,1 @@
+"""Four small worlds, written by us, and what loads them."""
