@@ -1,1 +1,1 @@
-"""What every service needs and none should write twice; knows no service and no word of the domain."""
+"""What every service needs and none should write twice: no service, no word of the domain."""

@@ -1,4 +1,4 @@
-"""NATS JetStream: publish with acknowledgement, and follow a stream in order from a known position."""
+"""NATS JetStream: publish with acknowledgement, follow a stream in order from a position."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MESSAGE_ID = "Nats-Msg-Id"
 EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 DUPLICATE_WINDOW_SECONDS = 600
 STREAM_AGE_SECONDS_MAX = 7 * 24 * 3600
-STREAM_BYTES_MAX = 4 * 1024**3
+STREAM_BYTES_MAX = 1024**3
 MESSAGE_BYTES_MAX = 512 * 1024
 PUBLISH_SECONDS = 5.0
 HEARTBEAT_SECONDS = 2.0
@@ -63,15 +63,24 @@ class Bus:
         self._client = client
         self._js: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
 
-    async def ensure_stream(self, name: str, subjects: Sequence[str], *, replicas: int = 1) -> None:
-        """Creates the stream or brings it to these settings. A full stream refuses; it never drops what is old."""
+    async def ensure_stream(
+        self,
+        name: str,
+        subjects: Sequence[str],
+        *,
+        replicas: int = 1,
+        bytes_max: int = STREAM_BYTES_MAX,
+    ) -> None:
+        """Creates the stream or brings it to these settings. A full stream refuses; it never drops
+        what is old.
+        """
         config = api.StreamConfig(
             name=name,
             subjects=list(subjects),
             storage=api.StorageType.FILE,
             discard=api.DiscardPolicy.NEW,
             max_age=STREAM_AGE_SECONDS_MAX,
-            max_bytes=STREAM_BYTES_MAX,
+            max_bytes=bytes_max,
             max_msg_size=MESSAGE_BYTES_MAX,
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=replicas,
@@ -82,13 +91,17 @@ class Bus:
             await self._js.update_stream(config)
 
     async def bounds(self, stream: str) -> tuple[int, int]:
-        """Returns the first and last position a stream still has; last is first - 1 where it is empty."""
+        """Returns the first and last position a stream still has; last is first - 1 where it is
+        empty.
+        """
         state = (await self._js.stream_info(stream)).state
         return state.first_seq, state.last_seq
 
     async def last(self, stream: str) -> Event | None:
         """Returns the newest entry of a stream, if it has one."""
-        _, last = await self.bounds(stream)
+        first, last = await self.bounds(stream)
+        if last < first or last == 0:
+            return None
         with contextlib.suppress(nats.js.errors.NotFoundError):
             raw = await self._js.get_msg(stream, last)
             return Event(
@@ -100,7 +113,9 @@ class Bus:
         return None
 
     async def publish(self, events: Sequence[Event]) -> list[int | None]:
-        """Publishes in this order, pipelined; returns each one's position, or None where it was not taken."""
+        """Publishes in this order, pipelined; returns each one's position, or None where it was not
+        taken.
+        """
         waiting = []
         for event in events:
             waiting.append(
@@ -121,10 +136,12 @@ class Bus:
     async def follow(
         self, stream: str, subjects: Sequence[str], *, after: int
     ) -> AsyncIterator[list[Event]]:
-        """Yields what the stream has after a position, then what comes, in order and without a gap, for ever.
+        """Yields what the stream has after a position, then what comes, in order and without a
+        gap, for ever.
 
-        Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back that
-        far, it begins at its first entry; where it was made anew (it ends before `after`), at its beginning.
+        Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back
+        that far, it begins at its first entry; where it was made anew (it ends before `after`),
+        at its beginning.
         """
         position = after
         backoff = 0.05
@@ -209,7 +226,8 @@ class Bus:
 def _numbers(message: Msg) -> tuple[int, int]:
     """Returns an entry's position in the stream and its number within the consumer."""
     parts = message.reply.split(".")
-    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<number>.<time>.<pending>, longer with a domain.
+    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<number>.<time>.<pending>, longer with a
+    # domain.
     offset = 0 if len(parts) == 9 else 2
     return int(parts[5 + offset]), int(parts[6 + offset])
 

@@ -54,7 +54,9 @@ def current_caller() -> Caller:
 
 
 def remaining_seconds(*, default: float) -> float:
-    """Returns how long the caller still waits; `default` where it waits for ever. Refuses when that is over."""
+    """Returns how long the caller still waits; `default` where it waits for ever. Refuses when that
+    is over.
+    """
     deadline_at = current_call().deadline_at
     if deadline_at is None:
         return default

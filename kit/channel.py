@@ -1,4 +1,6 @@
-"""Calls other services: the caller's token, the request id and a shortened deadline go with every call."""
+"""Calls other services: the caller's token, the request id and a shortened deadline go with every
+call.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,16 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 def open_channel(address: str) -> grpc.aio.Channel:
-    """Returns a channel to one or more addresses ("host:port" or "ipv4:host:port,host:port"), for async with."""
+    """Returns a channel to one or more addresses ("host:port" or "ipv4:host:port,host:port"), for
+    async with.
+    """
     return grpc.aio.insecure_channel(address, options=OPTIONS)
 
 
 async def call(method: Callable[..., Awaitable[Answer]], request: Any) -> Answer:
-    """Calls another service's method on behalf of the current caller; its refusal is raised as our Fault."""
+    """Calls another service's method on behalf of the current caller; its refusal is raised as our
+    Fault.
+    """
     here = current_call()
     metadata = [(REQUEST_ID, here.request_id), (TRACEPARENT, here.traceparent)]
     if here.caller is not None:

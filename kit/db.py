@@ -1,4 +1,6 @@
-"""PostgreSQL: pools, tenant-bound transactions, retries of what may be retried, and statements compiled once."""
+"""PostgreSQL: pools, tenant-bound transactions, retries of what may be retried, and statements
+compiled once.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turns a lost connection into OUTCOME_UNKNOWN: whether a commit happened cannot be told from here."""
+    """Turns a lost connection into OUTCOME_UNKNOWN: whether a commit happened cannot be told from
+    here.
+    """
     try:
         yield
     except (errors.QueryCanceled, errors.LockNotAvailable):
@@ -101,7 +105,9 @@ async def translated() -> AsyncIterator[None]:
 
 
 async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Does `work`, again if PostgreSQL undid it for others' sake, at most three times within the deadline."""
+    """Does `work`, again if PostgreSQL undid it for others' sake, at most three times within the
+    deadline.
+    """
     for attempt in range(1, TRIES_MAX + 1):
         try:
             return await work()
@@ -124,7 +130,9 @@ def concurrent_update() -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement as psycopg runs it: text with %(name)s placeholders, and the values bound already."""
+    """One statement as psycopg runs it: text with %(name)s placeholders, and the values bound
+    already.
+    """
 
     sql: str
     bound: dict[str, Any]
@@ -135,8 +143,10 @@ class Statement:
 
 
 def compiled(statement: ClauseElement) -> Statement:
-    """Compiles SQLAlchemy Core once: Core describes the statement, psycopg runs it at a tenth of the cost."""
-    text = statement.compile(dialect=dialect.dialect())
+    """Compiles SQLAlchemy Core once: Core describes the statement, psycopg runs it at a tenth of
+    the cost.
+    """
+    text = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
     bound = {key: value for key, value in text.params.items() if value is not None}
     return Statement(sql=str(text), bound=bound)
 

@@ -1,4 +1,5 @@
-"""The one error that services raise and that crosses the wire whole; only this file knows status codes.
+"""The one error that services raise and that crosses the wire whole; only this file knows status
+codes.
 
 Fault
 ├── Invalid          fix the call                 INVALID_ARGUMENT
@@ -149,7 +150,9 @@ KINDS: dict[int, type[Fault]] = {
 
 
 def to_status(fault: Fault) -> status_pb2.Status:
-    """Returns the google.rpc.Status of a fault; extra details that would not fit are left out whole."""
+    """Returns the google.rpc.Status of a fault; extra details that would not fit are left out
+    whole.
+    """
     status = status_pb2.Status(code=fault.code.value[0], message=fault.message)
     info = error_details_pb2.ErrorInfo(reason=fault.reason, domain=DOMAIN, metadata=fault.metadata)
     status.details.add().Pack(info)
@@ -174,7 +177,9 @@ def to_status(fault: Fault) -> status_pb2.Status:
 
 
 def from_status(status: status_pb2.Status) -> Fault:
-    """Returns the fault that a status says, reason and details kept; what is not ours becomes Unavailable or Broken."""
+    """Returns the fault that a status says, reason and details kept; what is not ours becomes
+    Unavailable or Broken.
+    """
     kind = KINDS.get(status.code, Broken)
     reason = kind.code.name
     metadata: dict[str, str] = {}

@@ -1,4 +1,6 @@
-"""Says whether a service can do its work: all named checks, polled in the background, changes logged."""
+"""Says whether a service can do its work: all named checks, polled in the background, changes
+logged.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ log = logger("health")
 
 
 class Health:
-    """The health of one service. SERVING while every check passes; "" and the service's name say the same."""
+    """The health of one service. SERVING while every check passes; "" and the service's name say
+    the same.
+    """
 
     def __init__(self, *, name: str, checks: Mapping[str, Check]) -> None:
         self.servicer = HealthServicer()

@@ -1,4 +1,5 @@
-"""Makes a write happen once per key: the same key and payload get the stored answer, another payload is refused.
+"""Makes a write happen once per key: the same key and payload get the stored answer, another
+payload is refused.
 
 The table, in each owner's schema:
 
@@ -22,7 +23,9 @@ REPLAYED = "idempotent-replayed"
 
 
 def key_of(message: Message) -> str:
-    """Returns the call's key: request_id of the message, else the Idempotency-Key header; may be empty."""
+    """Returns the call's key: request_id of the message, else the Idempotency-Key header; may be
+    empty.
+    """
     key: str = getattr(message, "request_id", "") or current_call().idempotency_key
     if len(key) > KEY_CHARS_MAX:
         raise Invalid.field("request_id", f"is longer than {KEY_CHARS_MAX} characters")
@@ -66,20 +69,21 @@ async def run_once(
 ) -> bytes:
     """Returns the answer's bytes: of `work`, done in the caller's transaction, or as stored before.
 
-    A second call with the key waits for the first one's transaction. Without a key the work is just done.
+    A second call with the key waits for the first one's transaction. Without a key the work is
+    just done.
     """
     if not key:
         return await work()
     name = (caller.tenant, caller.subject, method, key)
     claimed = await connection.execute(
-        f"INSERT INTO {schema}.idem (tenant_id, caller, method, key, request_hash)"  # noqa: S608
+        f"INSERT INTO {schema}.idem (tenant_id, caller, method, key, request_hash)"
         " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
         (*name, request_hash),
     )
     where = "tenant_id = %s AND caller = %s AND method = %s AND key = %s"
     if await claimed.fetchone() is None:
         found = await connection.execute(
-            f"SELECT request_hash, response FROM {schema}.idem WHERE {where}",  # noqa: S608
+            f"SELECT request_hash, response FROM {schema}.idem WHERE {where}",
             name,
         )
         row = await found.fetchone()
@@ -89,7 +93,7 @@ async def run_once(
         return bytes(row[1])
     answer = await work()
     await connection.execute(
-        f"UPDATE {schema}.idem SET response = %s WHERE {where}",  # noqa: S608
+        f"UPDATE {schema}.idem SET response = %s WHERE {where}",
         (answer, *name),
     )
     return answer

@@ -7,6 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import jwt
 
@@ -30,7 +31,7 @@ class Verifier:
         self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
 
     def verify(self, token: str) -> Caller:
-        """Returns who bears the token. Refuses one that is missing, expired, forged or not for us."""
+        """Returns who bears the token. Refuses one missing, expired, forged or not for us."""
         known = self._verified.get(token)
         if known is not None and known[1] > time.time():
             return known[0]
@@ -49,14 +50,14 @@ class Verifier:
             self._verified.popitem(last=False)
         return caller
 
-    def _claims(self, token: str) -> dict[str, object]:
+    def _claims(self, token: str) -> dict[str, Any]:
         if not token:
             raise Unauthenticated("UNAUTHENTICATED", "no bearer token was sent")
         try:
             key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
                 raise Unauthenticated("UNAUTHENTICATED", "the token is signed by nobody we know")
-            claims: dict[str, object] = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key=key,
                 algorithms=[ALGORITHM],

@@ -9,10 +9,10 @@ from typing import Any
 
 import grpc
 import protovalidate
+from fairslot.type.v1 import access_pb2
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError, Message
 
-from fairslot.type.v1 import access_pb2
 from kit import tracing
 from kit.call import HOP_SECONDS, Call, current
 from kit.fault import Broken, Denied, Fault, Invalid, TimedOut, abort, from_rpc_error
@@ -30,7 +30,7 @@ log = logger("interceptors")
 
 
 class Edge(grpc.aio.ServerInterceptor):
-    """Wraps every method of a server in the steps of `STEPS`, with metrics and faults around them."""
+    """Wraps every method in the steps of `STEPS`, with metrics and faults around them."""
 
     def __init__(self, *, verifier: Verifier, metrics: CallMetrics) -> None:
         self.verifier = verifier
@@ -42,10 +42,10 @@ class Edge(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Returns the method's handler, wrapped once and kept."""
         method = handler_call_details.method
         known = self._wrapped.get(method)
@@ -86,7 +86,7 @@ class Edge(grpc.aio.ServerInterceptor):
             response_serializer=handler.response_serializer,
         )
 
-    def _unary(self, method: str, parse: Any, behave: Behaviour) -> Behaviour:
+    def _unary(self, method: str, parse: Any, behave: Any) -> Behaviour:
         async def unary(body: bytes, context: Context) -> Any:
             began = time.perf_counter()
             call = Call(method=method, request_id="")
@@ -109,7 +109,7 @@ class Edge(grpc.aio.ServerInterceptor):
 
         return unary
 
-    def _stream(self, method: str, parse: Any, behave: Behaviour) -> Behaviour:
+    def _stream(self, method: str, parse: Any, behave: Any) -> Behaviour:
         async def stream(body: bytes, context: Context) -> AsyncIterator[Any]:
             began = time.perf_counter()
             call = Call(method=method, request_id="")
@@ -267,6 +267,7 @@ def field_path(path: Any) -> str:
     return text
 
 
-# The order matters: a call is named before it is refused, timed before it may wait, known before it is
+# The order matters: a call is named before it is refused, timed before it may wait, known before
+# it is
 # let in, and let in before its contents are looked at.
 STEPS = (trace, deadline, identity, authorisation, validation)

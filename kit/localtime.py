@@ -1,4 +1,6 @@
-"""Reads wall clocks: turns a local time with a zone into a moment, and refuses what exists twice or never."""
+"""Reads wall clocks: turns a local time with a zone into a moment, and refuses what exists twice or
+never.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ def zone(name: str, *, field: str) -> ZoneInfo:
 def resolve_local(wall: datetime, zone_name: str, *, field: str) -> datetime:
     """Returns the moment in UTC that the naive wall time `wall` means in the zone.
 
-    Refuses a wall time in a gap or an overlap as AMBIGUOUS_LOCAL_TIME; metadata names both readings.
+    Refuses a wall time in a gap or an overlap as AMBIGUOUS_LOCAL_TIME; metadata names both
+    readings.
     """
     tz = zone(zone_name, field=field)
     first = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)

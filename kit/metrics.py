@@ -11,7 +11,9 @@ BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 
 
 class CallMetrics:
-    """The figures every service keeps of its calls. One per service, each with a registry of its own."""
+    """The figures every service keeps of its calls. One per service, each with a registry of its
+    own.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -1,4 +1,6 @@
-"""Brings one service's schema up to date; asks first, so that a schema that is up to date costs one query."""
+"""Brings one service's schema up to date; asks first, so that a schema that is up to date costs one
+query.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,14 @@ def current(url: str, schema: str) -> str:
         ).fetchone()
         if table is None or table[0] is None:
             return ""
-        row = connection.execute(f"SELECT version_num FROM {schema}.schema_version").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT version_num FROM {schema}.schema_version").fetchone()
         return str(row[0]) if row else ""
 
 
 def upgrade(url: str, package: str, schema: str) -> bool:
-    """Runs what is missing as the schema's owner; returns whether anything was. `url` is postgresql://…"""
+    """Runs what is missing as the schema's owner; returns whether anything was. `url` is
+    postgresql://…
+    """
     wanted = head(package)
     if not wanted or current(url, schema) == wanted:
         return False

@@ -1,11 +1,13 @@
-"""Publishes what transactions left in a schema's outbox: in order per aggregate, at least once, one leader at a time.
+"""Publishes what transactions left in a schema's outbox: in order per aggregate, at least once,
+one leader at a time.
 
 The table, in each owner's schema:
 
     outbox(id bigint identity, event_id uuid unique, tenant_id text, aggregate text, version bigint,
            type text, payload jsonb, at timestamptz, published boolean, stream_seq bigint)
 
-`type` is the full name of the event's message, `payload` its proto3 JSON. The subject is type.tenant.
+`type` is the full name of the event's message, `payload` its proto3 JSON. The subject is
+type.tenant.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Encode = Callable[[str, Mapping[str, Any]], bytes]
 
 
 class Relay:
-    """The publisher of one schema's outbox. Run one per replica: the advisory lock lets one of them work."""
+    """The publisher of one schema's outbox. Run one per replica: the advisory lock lets one of them
+    work.
+    """
 
     def __init__(self, *, url: str, bus: Bus, schema: str, encode: Encode) -> None:
         self._url = url
@@ -45,10 +49,10 @@ class Relay:
         )
         self._select = (
             "SELECT id, event_id::text, tenant_id, aggregate, version, type, payload, at"
-            f" FROM {schema}.outbox WHERE NOT published ORDER BY id LIMIT {ROWS_MAX}"  # noqa: S608
+            f" FROM {schema}.outbox WHERE NOT published ORDER BY id LIMIT {ROWS_MAX}"
         )
         self._mark = (
-            f"UPDATE {schema}.outbox o SET published = true, stream_seq = done.seq"  # noqa: S608
+            f"UPDATE {schema}.outbox o SET published = true, stream_seq = done.seq"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS done(id, seq) WHERE o.id = done.id"
         )
 
@@ -70,7 +74,9 @@ class Relay:
 
     @asynccontextmanager
     async def _leading(self) -> AsyncIterator[Connection]:
-        """Yields a session that holds the lock. Losing the session loses the lock, and the work stops with it."""
+        """Yields a session that holds the lock. Losing the session loses the lock, and the work
+        stops with it.
+        """
         connection: Connection = await psycopg.AsyncConnection.connect(
             self._url,
             autocommit=True,
@@ -87,9 +93,11 @@ class Relay:
             yield connection
 
     async def publish_once(self, connection: Connection) -> int:
-        """Publishes what is visible now; returns how many rows were taken. The rest stays for the next round.
+        """Publishes what is visible now; returns how many rows were taken. The rest stays for the
+        next round.
 
-        Rows go out in waves, each with at most one row per aggregate, so that a failed row holds back
+        Rows go out in waves, each with at most one row per aggregate, so that a failed row holds
+        back
         those behind it and nothing overtakes.
         """
         rows = await (await connection.execute(self._select)).fetchall()

@@ -1,4 +1,4 @@
-"""Freshness tokens: how far each of several named streams of writes has come, as one opaque string."""
+"""Freshness tokens: how far each of several streams of writes has come, as one string."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A service as a value, and the one way to serve it: alone in a process, beside others, or in a test."""
+"""A service as a value, and the one way to serve it: alone in a process, beside others, or in a
+test.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ from kit.settings import ServiceSettings
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 
 OPTIONS: tuple[tuple[str, Any], ...] = (
-    # Past 1,000 calls waiting to be accepted the core answers a bare CANCELLED, which nobody may retry.
+    # Past 1,000 calls waiting to be accepted the core answers a bare CANCELLED, which nobody may
+    # retry.
     ("grpc.server.max_pending_requests", 20_000),
     ("grpc.server.max_pending_requests_hard_limit", 30_000),
     ("grpc.max_receive_message_length", RECEIVE_BYTES_MAX),
@@ -77,22 +80,30 @@ async def serving(service: Service) -> AsyncIterator[str]:
     host = settings.address.rpartition(":")[0]
     port = _bind(server, settings)
     with served(service.metrics.registry, settings.metrics_address):
-        async with asyncio.TaskGroup() as group:
-            await health.look()
-            background = [
-                group.create_task(_named(task)) for task in (*service.tasks, health.watch)
-            ]
-            await server.start()
-            try:
-                yield f"{host}:{port}"
-            finally:
-                await health.leave()
-                await asyncio.sleep(settings.drain_seconds)
-                for leave in service.on_leave:
-                    await leave()
-                await server.stop(settings.grace_seconds)
-                for task in background:
-                    task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await health.look()
+                background = [group.create_task(_named(t)) for t in (*service.tasks, health.watch)]
+                try:
+                    await server.start()
+                    yield f"{host}:{port}"
+                finally:
+                    await _leave(service, server, health)
+                    for task in background:
+                        task.cancel()
+        except BaseExceptionGroup as group_error:
+            # One failure, of a task or of the block itself, is raised as what it is.
+            if len(group_error.exceptions) == 1:
+                raise group_error.exceptions[0] from group_error
+            raise
+
+
+async def _leave(service: Service, server: grpc.aio.Server, health: Health) -> None:
+    await health.leave()
+    await asyncio.sleep(service.settings.drain_seconds)
+    for leave in service.on_leave:
+        await leave()
+    await server.stop(service.settings.grace_seconds)
 
 
 async def _named(task: Callable[[], Awaitable[None]]) -> None:

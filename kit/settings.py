@@ -1,4 +1,4 @@
-"""Reads a service's settings from the environment: one list with defaults and comments per service."""
+"""Reads a service's settings from the environment: one list with defaults and comments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class ServiceSettings(BaseSettings):
     tls_client_authority_path: str = ""
     # How long calls in flight may finish after SIGTERM.
     grace_seconds: float = 5.0
-    # How long to say NOT_SERVING before refusing connections; several health intervals in production.
+    # How long to say NOT_SERVING before refusing connections; several health intervals in
+    # production.
     drain_seconds: float = 0.0
     # Lowest level of log lines that are written.
     log_level: str = "INFO"
@@ -43,7 +44,9 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Takes values from load() alone, so that two services in one process never read each other's."""
+        """Takes values from load() alone, so that two services in one process never read each
+        other's.
+        """
         return (init_settings,)
 
 
@@ -51,11 +54,13 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def load(kind: type[S], env: Mapping[str, str], *, service: str) -> S:
-    """Returns the settings found in `env` under FAIRSLOT_<SERVICE>_<FIELD>; an unusable value is refused by name."""
+    """Returns the settings found in `env` under FAIRSLOT_<SERVICE>_<FIELD>; an unusable value is
+    refused by name.
+    """
     prefix = f"FAIRSLOT_{service.upper()}_"
     values = {
         key.removeprefix(prefix).lower(): value
         for key, value in env.items()
         if key.startswith(prefix)
     }
-    return kind(**values)
+    return kind(**values)  # type: ignore[arg-type]

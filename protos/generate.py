@@ -12,7 +12,8 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 GEN = ROOT / "gen"
-# Contracts of others that ours import. Buf needs them as files beside ours; Python has them as wheels.
+# Contracts of others that ours import. Buf needs them as files beside ours; Python has them as
+# wheels.
 BORROWED = (
     "google/api/annotations.proto",
     "google/api/http.proto",

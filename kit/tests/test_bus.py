@@ -1,0 +1,109 @@
+"""Following a stream: in order, without a gap, whatever happens to connection or consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from kit.bus import EXPECTED_LAST, MESSAGE_ID, Bus, Event, open_bus
+
+
+@pytest.fixture
+def stream():
+    return f"T{uuid.uuid4().hex[:8].upper()}"
+
+
+async def collected(bus: Bus, stream: str, count: int, *, after: int = 0) -> list[Event]:
+    found: list[Event] = []
+    async with asyncio.timeout(20):
+        async for batch in bus.follow(stream, [f"{stream}.>"], after=after):
+            found += batch
+            if len(found) >= count:
+                break
+    return found
+
+
+def entries(stream: str, count: int, *, start: int = 0) -> list[Event]:
+    return [
+        Event(f"{stream}.a.acme", str(n).encode(), {MESSAGE_ID: f"{stream}-{n}"})
+        for n in range(start, start + count)
+    ]
+
+
+async def test_what_is_published_is_followed_in_order_from_any_position(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        positions = await bus.publish(entries(stream, 1000))
+        assert positions == list(range(1, 1001))
+        found = await collected(bus, stream, 1000)
+        assert [int(event.body) for event in found] == list(range(1000))
+        assert [event.position for event in found] == positions
+        later = await collected(bus, stream, 1, after=990)
+        assert int(later[0].body) == 990
+        assert (later[0].type, later[0].tenant) == (f"{stream}.a", "acme")
+
+
+async def test_new_entries_arrive_at_once(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        waiting = asyncio.create_task(collected(bus, stream, 20))
+        await asyncio.sleep(0.2)
+        began = asyncio.get_running_loop().time()
+        for event in entries(stream, 20):
+            await bus.publish([event])
+        assert [int(event.body) for event in await waiting] == list(range(20))
+        assert asyncio.get_running_loop().time() - began < 2
+
+
+async def test_a_lost_consumer_is_replaced_without_a_gap_or_a_repeat(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        await bus.publish(entries(stream, 5))
+        found: list[int] = []
+
+        async def read() -> None:
+            async for batch in bus.follow(stream, [f"{stream}.>"], after=0):
+                found.extend(int(event.body) for event in batch)
+
+        reading = asyncio.create_task(read())
+        while len(found) < 5:
+            await asyncio.sleep(0.01)
+        for consumer in await bus._js.consumers_info(stream):
+            await bus._js.delete_consumer(stream, consumer.name)
+        await bus.publish(entries(stream, 5, start=5))
+        async with asyncio.timeout(20):
+            while len(found) < 10:
+                await asyncio.sleep(0.01)
+        reading.cancel()
+        assert found == list(range(10))
+
+
+async def test_a_stream_made_anew_is_read_from_its_beginning(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        await bus.publish(entries(stream, 3))
+        found = await collected(bus, stream, 3, after=5000)
+        assert len(found) == 3
+
+
+async def test_the_same_event_is_taken_once_and_a_fenced_writer_is_refused(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        first = await bus.publish(entries(stream, 1))
+        again = await bus.publish(entries(stream, 1))
+        assert first == again == [1]
+        late = Event(f"{stream}.a.acme", b"late", {EXPECTED_LAST: "0"})
+        good = Event(f"{stream}.a.acme", b"good", {EXPECTED_LAST: "1"})
+        assert await bus.publish([late, good]) == [None, 2]
+        newest = await bus.last(stream)
+        assert newest is not None
+        assert (newest.body, newest.position) == (b"good", 2)
+        assert await bus.bounds(stream) == (1, 2)
+
+
+async def test_the_last_of_an_empty_stream_is_nothing(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        assert await bus.last(stream) is None
