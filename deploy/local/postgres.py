@@ -85,7 +85,7 @@ def find_layout(run: RunDir) -> Layout:
     if not can_enter(run.path, entry.pw_uid):
         home = own_directory(run.moved_data)
     if not can_enter(programs, entry.pw_uid):
-        programs = copied_programs(wheel, own_directory(run.moved_data)) / "bin"
+        programs = copied_programs(wheel, own_directory(run.moved_data))
     return Layout(programs, home / "postgres", (entry.pw_uid, entry.pw_gid))
 
 
@@ -100,18 +100,24 @@ def own_directory(path: Path) -> Path:
 
 
 def copied_programs(wheel: Path, home: Path) -> Path:
-    """Copies the server to where its user can run it; returns the copy."""
-    # The version is part of the name: a newer wheel is copied again.
-    version = str(wheel.stat().st_mtime_ns)
-    copy = home / f"programs-{version}"
+    """Copies the server to where its user can run it; returns the directory of the programs."""
+    # The time is part of the name: a newer wheel is copied again.
+    copy = home / f"programs-{wheel.stat().st_mtime_ns}"
     if not copy.exists():
         unfinished = home / "programs-unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
+        # The programs find their libraries beside the package, so the copy keeps that shape.
+        package = wheel.parent
+        libraries = package.with_name(f"{package.name}.libs")
         unneeded = shutil.ignore_patterns("include", "*.a", "pgxs")
-        shutil.copytree(wheel, unfinished, symlinks=True, ignore=unneeded)
-        unfinished.chmod(0o755)
+        target = unfinished / package.name / wheel.name
+        shutil.copytree(wheel, target, symlinks=True, ignore=unneeded)
+        if libraries.exists():
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        for directory in (unfinished, unfinished / package.name):
+            directory.chmod(0o755)
         unfinished.rename(copy)
-    return copy
+    return copy / wheel.parent.name / wheel.name / "bin"
 
 
 async def create_data(layout: Layout, password: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from deploy.local.background import background, spawn, stop, wait_ready
 from deploy.local.ports import HOST, Ports
-from deploy.local.postgres import PLAIN_USER, can_enter
+from deploy.local.postgres import PLAIN_USER, can_enter, copied_programs, wheel_directory
 from deploy.local.recovery import birth
 from deploy.local.rundir import ROOT, RunDir
 from deploy.local.servers import Servers, started_here
@@ -119,6 +119,25 @@ def test_roots_own_directory_is_no_obstacle(place: Path) -> None:
     finally:
         run.forget()
     assert not run.moved_data.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody else")
+def test_programs_in_roots_own_directory_are_copied_for_the_user_who_runs_them(
+    place: Path,
+) -> None:
+    user = pwd.getpwnam(PLAIN_USER)
+    programs = copied_programs(wheel_directory(), place)
+    assert copied_programs(wheel_directory(), place) == programs
+    for name in ("initdb", "postgres"):
+        # Through its libraries, which lie elsewhere than in a usual installation.
+        shown = subprocess.run(
+            [programs / name, "--version"],
+            user=user.pw_uid,
+            env={},
+            capture_output=True,
+            check=True,
+        )
+        assert b"PostgreSQL" in shown.stdout
 
 
 def plain_python(uid: int) -> str:
