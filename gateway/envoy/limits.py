@@ -10,6 +10,8 @@ class Limits:
     calls_per_second_per_subject: int = 5_000  # one token bucket per (tenant, subject)
     calls_per_second: int = 20_000  # of one Envoy process, all callers together
     body_bytes: int = 1_048_576  # a larger request body is refused
+    swallowed_bytes: int = 16_777_216  # read to its end before that refusal; beyond, cut off
+    answer_bytes: int = 16_777_216  # a larger answer cannot be told as JSON
     connections: int = 10_000  # from clients
     streams_per_connection: int = 1_000  # concurrent calls and watches of one client connection
     concurrent_calls: int = 4_096  # to one service

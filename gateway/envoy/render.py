@@ -55,7 +55,8 @@ def render(
     descriptors = read_descriptors(Path(descriptors_path))
     contracts = contracts_of(descriptors)
     watched = [contract for contract in contracts if contract.watched]
-    events = _transcoder(descriptors, watched, "stream_sse_style_delimited")
+    lines = _transcoder(descriptors, contracts, "stream_newline_delimited", limits)
+    events = _transcoder(descriptors, watched, "stream_sse_style_delimited", limits)
     contexts = sorted({contract.context for contract in contracts})
     token = _token(jwks_path, issuer, audience)
     values = {
@@ -65,8 +66,8 @@ def render(
         "admin_port": admin_port,
         "header_token": token,
         "header_or_query_token": token | {"from_params": [TOKEN_PARAMETER]},
-        "transcoder": _transcoder(descriptors, contracts, "stream_newline_delimited"),
-        "unwrap": _file("unwrap.lua"),
+        "transcoder": lines,
+        "lua": Template(_file("edge.lua")).substitute(body_bytes=limits.body_bytes),
         "routes": routes(contracts, limits, events),
         "reply_mappers": mappers(known_replies()),
         "clusters": [cluster(name, endpoints.get(name, ()), limits) for name in contexts],
@@ -75,7 +76,7 @@ def render(
             {"url_path": {"path": {"prefix": f"/{contract.name}/"}}} for contract in contracts
         ],
         "role_values": [{"string_match": {"exact": role}} for role in ROLES],
-        "body_bytes": limits.body_bytes,
+        "swallowed_bytes": limits.swallowed_bytes,
         "connections": limits.connections,
         "streams_per_connection": limits.streams_per_connection,
         "stream_idle_timeout": f"{limits.watch_idle_seconds}s",
@@ -103,7 +104,7 @@ def _token(jwks_path: str, issuer: str, audience: str) -> Json:
 
 
 def _transcoder(
-    descriptors: FileDescriptorSet, contracts: Sequence[Contract], delimiter: str
+    descriptors: FileDescriptorSet, contracts: Sequence[Contract], delimiter: str, limits: Limits
 ) -> Json:
     packages = {contract.package for contract in contracts} | DETAIL_PACKAGES
     kept = for_envoy(descriptors, packages)
@@ -116,6 +117,8 @@ def _transcoder(
         "print_options": {"always_print_primitive_fields": True, delimiter: True},
         "request_validation_options": {"reject_unknown_query_parameters": True},
         "ignored_query_parameters": [TOKEN_PARAMETER],  # the edge's, not a field
+        "max_request_body_size": limits.swallowed_bytes,
+        "max_response_body_size": limits.answer_bytes,
         "url_unescape_spec": "ALL_CHARACTERS",  # ids may hold : and @
     }
 

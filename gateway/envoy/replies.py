@@ -11,7 +11,6 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 Json = dict[str, object]
 ERROR_DOMAIN = "fairslot"
 TYPE_PREFIX = "type.googleapis.com/google.rpc."
-CEL_FILTER = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 # Envoy's flags for "the connection broke while the service had the call".
 BROKEN_OFF_FLAGS = ("UC", "UR", "LR")
 
@@ -38,15 +37,6 @@ def known_replies() -> tuple[Reply, ...]:
             http=401,
             reason="UNAUTHENTICATED",
             message="There is no valid token: it is missing, malformed, expired or not ours.",
-        ),
-        Reply(
-            # Envoy answers 403 to a good token for another audience; the contract knows no such one.
-            statuses=(403,),
-            only_if=_cel("response.code_details.startsWith('jwt_authn_access_denied')"),
-            code=code_pb2.UNAUTHENTICATED,
-            http=401,
-            reason="UNAUTHENTICATED",
-            message="The token is meant for another audience.",
         ),
         Reply(
             statuses=(403,),
@@ -185,18 +175,6 @@ _IS_GRPC: Json = {
         "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     }
 }
-
-
-def _cel(expression: str) -> Json:
-    return {
-        "extension_filter": {
-            "name": "envoy.access_loggers.extension_filters.cel",
-            "typed_config": {
-                "@type": f"type.googleapis.com/{CEL_FILTER}",
-                "expression": expression,
-            },
-        }
-    }
 
 
 def _is_one_of(statuses: tuple[int, ...]) -> Json:

@@ -33,9 +33,7 @@ def routes(contracts: Sequence[Contract], limits: Limits, events: Json) -> list[
     return listed
 
 
-def _of_method(
-    contract: Contract, method: Method, limits: Limits, events: Json
-) -> Iterator[Json]:
+def _of_method(contract: Contract, method: Method, limits: Limits, events: Json) -> Iterator[Json]:
     """Yields the routes of one method, if it needs any beside its service's."""
     path = {"path": f"/{contract.name}/{method.name}"}
     if not method.streams:
@@ -73,7 +71,7 @@ def _unary(contract: Contract, match: Json, limits: Limits, method: Method | Non
         ],
     }
     if method and method.response_field:
-        # For unwrap.lua.
+        # For edge.lua.
         unwrap = {"field": method.response_field}
         route["metadata"] = {"filter_metadata": {"envoy.filters.http.lua": unwrap}}
     return route
