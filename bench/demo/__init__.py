@@ -1,0 +1,1 @@
+"""`make demo`: plays the main job from end to end and checks every promise."""
