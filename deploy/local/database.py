@@ -127,7 +127,7 @@ def fingerprint(service: str, secret: str) -> str:
 def create_database(server_url: str, name: str, *, template: str = "") -> str:
     """Creates a database unless it exists; returns the administrator's URL of it."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if not known.fetchone():
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(name), sql.Identifier(template or "template0")
@@ -213,7 +213,7 @@ def finish_schema(connection: Connection, service: str, secret: str) -> None:
     }
     version_table = "schema_version"
     known = connection.execute(
-        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = %s", [service, version_table]
+        "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = %s", [service, version_table]
     )
     if known.fetchone():
         statement = "REVOKE ALL ON {schema}.{table} FROM {app}, {worker}"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -108,11 +109,13 @@ def test_the_extension_for_exclusion_constraints_is_there(
 
 
 def test_set_up_does_its_work_once(
+    servers: Servers,
     urls: tuple[str, Mapping[str, ServiceUrls]],
     role_secret: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     migrated: list[str] = []
+    assert create_database(servers.database_url, urlsplit(urls[0]).path.strip("/")) == urls[0]
     monkeypatch.setattr(database, "migrate", lambda service, owner_url: migrated.append(service))
     assert set_up(urls[0], secret=role_secret, services=PAIR) == urls[1]
     assert migrated == []
@@ -120,6 +123,18 @@ def test_set_up_does_its_work_once(
     again = set_up(urls[0], secret="another", services=["gateway"])
     assert migrated == ["gateway"]
     run(again["gateway"].app, "SELECT 1")
+
+
+def test_a_service_cannot_change_what_it_is_migrated_to(
+    urls: tuple[str, Mapping[str, ServiceUrls]],
+    role_secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(urls[1]["gateway"].owner, "CREATE TABLE schema_version (version_num text)")
+    monkeypatch.setattr(database, "fingerprint", lambda service, secret: "newer")
+    set_up(urls[0], secret=role_secret, services=["gateway"])
+    with pytest.raises(errors.InsufficientPrivilege):
+        run(urls[1]["gateway"].app, "SELECT FROM schema_version")
 
 
 def test_urls_keep_host_and_options() -> None:
