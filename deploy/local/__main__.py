@@ -67,7 +67,7 @@ def detach(run: RunDir, world: str, replicas: str) -> None:
 
 
 async def until_signal(work: "asyncio.Future[None]", report: Reporter) -> None:
-    """Waits for the work; SIGINT and SIGTERM end it cleanly, once."""
+    """Waits for the work; SIGINT, SIGTERM and a closed terminal end it cleanly."""
     stopped: list[float] = []
 
     def stop() -> None:
@@ -76,7 +76,7 @@ async def until_signal(work: "asyncio.Future[None]", report: Reporter) -> None:
             work.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop)
     with contextlib.suppress(asyncio.CancelledError):
         await work
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
             if options.command == "reset":
                 run.forget()
                 print(f"forgot everything in {run.path}")
-    except StackError as error:
+    except (StackError, PermissionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -62,7 +62,11 @@ def wait_ready(run: RunDir, runner: "subprocess.Popen[bytes]", file_name: str) -
 def stop(run: RunDir) -> bool:
     """Stops the stack of a directory, whoever runs it; tells whether there was one."""
     pid = run.runner_pid()
-    if not pid:
+    while pid == 0:
+        # It has just started and not yet written its number.
+        time.sleep(PAUSE_SECONDS)
+        pid = run.runner_pid()
+    if pid is None:
         left = recovery.leftovers(run)
         for leftover in left.values():
             with contextlib.suppress(ProcessLookupError):

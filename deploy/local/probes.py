@@ -21,6 +21,18 @@ async def exchange(address: str, question: bytes, size: int) -> bytes:
         return b""
 
 
+async def listens(address: str) -> bool:
+    """Tells whether anybody accepts connections; much cheaper than asking for more."""
+    host, port = address.rsplit(":", 1)
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+            _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
 async def http_ok(address: str, path: str) -> bool:
     """Tells whether GET of the path is answered with 200."""
     question = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
@@ -51,6 +63,8 @@ def connects(url: str) -> bool:
 
 async def grpc_serving(address: str) -> bool:
     """Tells whether a service says SERVING about itself as a whole."""
+    if not await listens(address):
+        return False
     import grpc  # late: loaded while the services load it too
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 

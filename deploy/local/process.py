@@ -146,6 +146,7 @@ class Keeper:
             # is one more death.
             with contextlib.suppress(StackError):
                 await self.start()
+                self._report(f"{self.program.name} is ready again")
 
     async def stop(self) -> None:
         """Asks the program to stop and returns when it has; insists after a while."""

@@ -30,7 +30,7 @@ from deploy.local.services import (
 )
 from deploy.local.session import Session, open_session, say_nothing
 from deploy.local.tokens import Minter, ready_made_tokens
-from deploy.local.world import load_world
+from deploy.local.world import check_world, load_world
 
 SERVERS_FILE = "servers.json"
 STACK_FILE = "stack.json"
@@ -112,6 +112,7 @@ async def running_stack(
         StackError: a port is taken, a program did not start, or another stack runs there.
     """
     counts = parse_replicas(replicas)
+    check_world(world)
     async with open_session(run_dir, env, report) as session, contextlib.AsyncExitStack() as open_:
         ports = session.ports
         ports.require_free(
