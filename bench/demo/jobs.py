@@ -1,0 +1,67 @@
+"""One thing to book, and how its caller behaves: decided by the seed alone."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+FORGOTTEN_SHARE = 0.10
+REPEATED_SHARE = 0.05
+CANCELLED_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A booking request to be made. Times are minutes since the epoch, half-open."""
+
+    id: str
+    service_type_id: str
+    # None: no window given, the server's default holds.
+    window: tuple[int, int] | None
+    party_size: int = 0
+    # The refusal to report when nobody can serve it; a party no table seats says so.
+    hopeless_as: str = "NO_CANDIDATE"
+    # The hold is left to expire.
+    forgets: bool = False
+    # The confirmation is sent twice under one key: one after the other, or both at once.
+    repeats: bool = False
+    repeats_at_once: bool = False
+    # The assignment is cancelled again, so that its time can be given to another.
+    cancels: bool = False
+    # Chooses among the alternatives of a refusal.
+    luck: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a caller behaves."""
+
+    forgets: bool
+    repeats: bool
+    repeats_at_once: bool
+    cancels: bool
+    luck: int
+
+
+def habits_of(seed: int, job_id: str) -> Habits:
+    """Draws the habits of one caller, the same in every run with the seed."""
+    rng = random.Random(f"{seed}/{job_id}")
+    return Habits(
+        forgets=rng.random() < FORGOTTEN_SHARE,
+        repeats=rng.random() < REPEATED_SHARE,
+        repeats_at_once=rng.random() < 0.5,
+        cancels=rng.random() < CANCELLED_SHARE,
+        luck=rng.randrange(1 << 16),
+    )
+
+
+@dataclass(frozen=True)
+class Play:
+    """What a demo plays: batches one after the other, the jobs of each side by side."""
+
+    title: str
+    batches: Sequence[Sequence[Job]]
+
+    @property
+    def size(self) -> int:
+        """How many jobs there are."""
+        return sum(map(len, self.batches))
