@@ -73,7 +73,7 @@ def _health_check() -> Json:
 
 
 def _outlier_detection() -> Json:
-    """Ejects a replica that cannot be reached; what a replica answers is the health check's business."""
+    """Ejects a replica that cannot be reached; its answers are the health check's business."""
     return {
         # Answers count apart: five deadlines of impatient callers must not cost a replica.
         "split_external_local_origin_errors": True,

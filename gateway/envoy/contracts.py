@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.api import annotations_pb2
-from google.api.http_pb2 import HttpRule
+from google.api import annotations_pb2  # type: ignore[import-untyped]
+from google.api.http_pb2 import HttpRule  # type: ignore[import-untyped]
 from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,

@@ -19,7 +19,7 @@ Json = dict[str, object]
 TRANSCODER = "envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder"
 # What the details of an error may be made of, beside the messages of the service itself.
 DETAIL_PACKAGES = frozenset({"google.rpc", "fairslot.type.v1"})
-TOKEN_PARAMETER = "access_token"
+TOKEN_PARAMETER = "access_token"  # noqa: S105 (its name, not a secret)
 CLOCK_SKEW_SECONDS = 5  # between whoever signs tokens and us
 ROLES = ("viewer", "planner", "admin", "service")
 
@@ -115,7 +115,10 @@ def _transcoder(
         "convert_grpc_status": True,  # google.rpc.Status with its details as the body
         # A capacity of 0 and an empty list of slots are answers, so they are printed.
         "print_options": {"always_print_primitive_fields": True, delimiter: True},
-        "request_validation_options": {"reject_unknown_query_parameters": True},
+        "request_validation_options": {
+            "reject_unknown_method": True,
+            "reject_unknown_query_parameters": True,
+        },
         "ignored_query_parameters": [TOKEN_PARAMETER],  # the edge's, not a field
         "max_request_body_size": limits.swallowed_bytes,
         "max_response_body_size": limits.answer_bytes,

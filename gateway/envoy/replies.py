@@ -114,7 +114,7 @@ def mappers(replies: Sequence[Reply]) -> list[Json]:
 def _grpc_mapper(reply: Reply) -> Json:
     details = b64encode(_status(reply).SerializeToString()).decode().rstrip("=")
     return {
-        "filter": _all_of(_is_one_of(reply.statuses), _IS_GRPC, reply.only_if),
+        "filter": _all_of(_is_one_of(reply.statuses), *_IS_GRPC, reply.only_if),
         "body_format_override": {"text_format_source": {"inline_string": reply.message}},
         "headers_to_add": [
             _header("grpc-status", str(reply.code)),
@@ -170,15 +170,19 @@ def _header(key: str, value: str) -> Json:
     }
 
 
-_IS_GRPC: Json = {
-    "header_filter": {
-        "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    }
-}
+# The transcoder makes gRPC of JSON and leaves the old path behind; its caller still wants JSON.
+_IS_GRPC: tuple[Json, ...] = (
+    {
+        "header_filter": {
+            "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+        }
+    },
+    {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": False}}},
+)
 
 
 def _is_one_of(statuses: tuple[int, ...]) -> Json:
-    filters = [{"status_code_filter": _comparison("EQ", status)} for status in statuses]
+    filters: list[Json] = [{"status_code_filter": _comparison("EQ", status)} for status in statuses]
     return {"or_filter": {"filters": filters}} if len(filters) > 1 else filters[0]
 
 

@@ -28,14 +28,16 @@ def routes(contracts: Sequence[Contract], limits: Limits, events: Json) -> list[
         for route in _of_method(contract, method, limits, events)
     ]
     listed += [_unary(contract, {"prefix": f"/{contract.name}/"}, limits) for contract in contracts]
-    # JSON comes here first: the transcoder rewrites its path and one of the routes above takes it.
+    # JSON comes here first; the transcoder then refuses it, or rewrites its path so that one of the
+    # routes above takes it. A direct response would do but for CORS, which wants a real route.
+    listed.append(_unary(contracts[0], {"prefix": "/v1/"}, limits))
     listed.append({"match": {"prefix": "/"}, "direct_response": {"status": 404}})
     return listed
 
 
 def _of_method(contract: Contract, method: Method, limits: Limits, events: Json) -> Iterator[Json]:
     """Yields the routes of one method, if it needs any beside its service's."""
-    path = {"path": f"/{contract.name}/{method.name}"}
+    path: Json = {"path": f"/{contract.name}/{method.name}"}
     if not method.streams:
         if method.reads or method.response_field:
             yield _unary(contract, path, limits, method)

@@ -1,21 +1,23 @@
 """A real gRPC server that answers every call of the contracts, and remembers what reached it."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor_pool import Default
-from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 
 # Loaded for the descriptors they register.
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.availability.v1 import availability_pb2, catalog_pb2, schedule_pb2
 from fairslot.gateway.v1 import planner_pb2
 from fairslot.matching.v1 import matching_pb2
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 
 LOADED = (
     assignment_pb2,
@@ -101,3 +103,13 @@ async def serving(backend: Backend, port: int = 0) -> AsyncIterator[grpc.aio.Ser
         yield server
     finally:
         await server.stop(None)
+
+
+async def main(port: int) -> None:
+    """Serves alone in a process, to be killed."""
+    async with serving(Backend(name=str(port)), port) as server:
+        await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
