@@ -1,0 +1,1 @@
+"""Matching: who suits a request best, and why."""

@@ -1,0 +1,228 @@
+"""Scores all pairs of a layout at once and picks the best; nothing is left to chance."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.matching.domain import Month
+from services.matching.engine.layout import Layout
+from services.matching.engine.outside import Column, Mask, Matrix, Workload
+from services.matching.rules.facts import DayFacts, SlotFacts
+from services.matching.rules.fairness import Share
+from services.matching.rules.preferences import Policy
+
+if TYPE_CHECKING:
+    from services.matching.rules.facts import Whole
+
+# Keys are made of points, slot and rank; together they must fit a signed 64-bit number.
+KEY_MAX = 2**63 - 1
+# Room for the units of one month in a number that joins offered and given units.
+UNITS_MAX = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What the preferences look at: rows are resources, columns are groups of slots."""
+
+    day: DayFacts
+    slot: SlotFacts
+    # Units each group would add to its month, per resource.
+    added: Column
+    # Units given and offered per resource and month, and who is compared.
+    given: Column
+    offered: Column
+    people: Mask
+
+    def facts(self, row: int, group: int) -> DayFacts:
+        """Gives the facts of one resource on the days of one group, as plain numbers."""
+        day = self.day
+        return replace(
+            day,
+            is_person=bool(self.people[row]),
+            given_after=_cell(day.given_after, row, group),
+            offered=_cell(day.offered, row, group),
+            fairest_given_after=_cell(day.fairest_given_after, 0, group),
+            fairest_offered=_cell(day.fairest_offered, 0, group),
+            bookings=_cell(day.bookings, row, group),
+            priority_rank=_cell(day.priority_rank, row, 0),
+            capacity_max=_cell(day.capacity_max, row, 0),
+        )
+
+    def share(self, row: int, month: int) -> Share:
+        """Gives what one person was given among all people compared, before any assignment."""
+        return Share(
+            offered=int(self.offered[row, month]),
+            offered_all=int(self.offered[self.people, month].sum()),
+            given=int(self.given[row, month]),
+            given_all=int(self.given[self.people, month].sum()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One pair that was picked: a slot and a resource by their numbers, and its points."""
+
+    slot: int
+    resource: int
+    points: int
+
+
+def tabulate(
+    matrix: Matrix,
+    layout: Layout,
+    workload: Workload,
+    *,
+    first_day: int,
+    end_day: int,
+    party_size: int,
+) -> Tables:
+    """Turns work and offers into the facts of every resource on every group of days.
+
+    `first_day` and `end_day` bound the days of the workload: whole months where fairness counts.
+    """
+    bookings = _bookings(matrix, workload, first_day, end_day)
+    worked = bookings > 0
+    given = _given(worked, layout.months, first_day)
+    offered = _offered(matrix, layout.months)
+    month_ends = np.array([month.end_day for month in layout.months], dtype=np.int64)
+    # Only days of the slot's own month count for it.
+    group_ends = np.minimum(layout.last_days + 1, month_ends[layout.group_months])
+    free_before = np.zeros((len(bookings), end_day - first_day + 1), dtype=np.int64)
+    np.cumsum(~worked, axis=1, out=free_before[:, 1:])
+    added = free_before[:, group_ends - first_day] - free_before[:, layout.first_days - first_day]
+    people = np.array([resource.is_person for resource in matrix.resources], dtype=np.bool_)
+    given_after = given[:, layout.group_months] + added
+    offered_then = offered[:, layout.group_months]
+    fairest = _fairest(layout, people, given_after, offered_then)
+    ranks, levels = _priority_ranks(matrix, layout)
+    capacities = [resource.capacity_max for resource in matrix.resources]
+    day = DayFacts(
+        is_person=people[:, None],
+        given_after=given_after,
+        offered=offered_then,
+        fairest_given_after=fairest[None, layout.group_months, 0],
+        fairest_offered=fairest[None, layout.group_months, 1],
+        bookings=bookings[:, layout.first_days - first_day],
+        priority_rank=ranks[:, None],
+        priority_levels=levels,
+        party_size=party_size,
+        capacity_max=np.array(capacities, dtype=np.int64)[:, None],
+    )
+    slot = SlotFacts(
+        wait=layout.starts - matrix.window_start,
+        room=matrix.window_end - matrix.duration - matrix.window_start,
+    )
+    return Tables(day=day, slot=slot, added=added, given=given, offered=offered, people=people)
+
+
+def best(
+    matrix: Matrix, layout: Layout, tables: Tables, policy: Policy, *, limit: int
+) -> list[Choice]:
+    """Picks the best: most points, then earlier start, lower priority, fewest bookings, id."""
+    if layout.empty or limit <= 0:
+        return []
+    by_day: Column = np.zeros(tables.added.shape, dtype=np.int64)
+    for rule in policy.by_day:
+        by_day += np.where(rule.applies(tables.day), rule.points(rule.weight, tables.day), 0)
+    by_slot: Column = np.zeros(len(layout.starts), dtype=np.int64)
+    for rule_ in policy.by_slot:
+        by_slot += np.where(rule_.applies(tables.slot), rule_.points(rule_.weight, tables.slot), 0)
+    slots, rows = layout.pair_slots, layout.pair_resources
+    cells = rows * by_day.shape[1] + layout.slot_groups[slots]
+    points = by_day.ravel()[cells] + by_slot[slots]
+    most = int(points.max())
+    if (most + 1) * len(layout.starts) * len(matrix.resources) > KEY_MAX:
+        raise OverflowError("more pairs than one ranking can tell apart")
+    keys = ((most - points) * len(layout.starts) + slots) * len(matrix.resources)
+    keys += _ranks(matrix, tables).ravel()[cells]
+    if limit < len(keys):
+        top = np.argpartition(keys, limit - 1)[:limit]
+        top = top[np.argsort(keys[top])]
+    else:
+        top = np.argsort(keys)
+    return [Choice(int(slots[i]), int(rows[i]), int(points[i])) for i in top]
+
+
+def _cell(table: "Whole", row: int, column: int) -> int:
+    return int(np.asarray(table)[row, column])
+
+
+def _bookings(matrix: Matrix, workload: Workload, first_day: int, end_day: int) -> Column:
+    """Gives the bookings per resource and day of `[first_day, end_day)`."""
+    found = np.zeros((len(matrix.resources), end_day - first_day), dtype=np.int64)
+    row_of = {resource.id: row for row, resource in enumerate(matrix.resources)}
+    known = np.array([row_of.get(name, -1) for name in workload.resource_ids], dtype=np.int64)
+    if not len(workload.indexes):
+        return found
+    rows = known[workload.indexes]
+    held = (rows >= 0) & (workload.days >= first_day) & (workload.days < end_day)
+    found[rows[held], workload.days[held] - first_day] = workload.bookings[held]
+    return found
+
+
+def _given(worked: Mask, months: tuple[Month, ...], first_day: int) -> Column:
+    """Gives the days worked per resource and month, as far as the workload reaches."""
+    columns = [
+        worked[:, max(month.first_day - first_day, 0) : max(month.end_day - first_day, 0)].sum(
+            axis=1
+        )
+        for month in months
+    ]
+    return np.stack(columns, axis=1).astype(np.int64, copy=False)
+
+
+def _offered(matrix: Matrix, months: tuple[Month, ...]) -> Column:
+    column_of = {month: column for column, month in enumerate(matrix.months)}
+    return matrix.offered[:, [column_of[month] for month in months]]
+
+
+def _fairest(layout: Layout, people: Mask, given_after: Column, offered: Column) -> Column:
+    """Gives per month the (given after, offered) whose quotient is least among the pairs.
+
+    Zeros where no person of the pairs offers anything. Fractions are compared by cross products.
+    """
+    used = np.zeros(given_after.shape, dtype=np.bool_)
+    used[layout.pair_resources, layout.slot_groups[layout.pair_slots]] = True
+    used &= people[:, None] & (offered > 0)
+    found = np.zeros((len(layout.months), 2), dtype=np.int64)
+    rows, groups = np.nonzero(used)
+    units = np.unique(
+        (layout.group_months[groups] * UNITS_MAX + offered[rows, groups]) * UNITS_MAX
+        + given_after[rows, groups]
+    )
+    for code in units.tolist():
+        rest, given = divmod(code, UNITS_MAX)
+        month, offer = divmod(rest, UNITS_MAX)
+        if found[month, 1] == 0 or given * int(found[month, 1]) < int(found[month, 0]) * offer:
+            found[month] = given, offer
+    return found
+
+
+def _priority_ranks(matrix: Matrix, layout: Layout) -> tuple[Column, int]:
+    """Gives each resource's place among the distinct priorities of the pairs, and their number."""
+    priorities = np.array([resource.priority for resource in matrix.resources], dtype=np.int64)
+    levels = np.unique(priorities[layout.resources])
+    return np.searchsorted(levels, priorities), len(levels)
+
+
+def _ranks(matrix: Matrix, tables: Tables) -> Column:
+    """Numbers the resources of each group by priority, bookings that day and id."""
+    resources = matrix.resources
+    by_id = np.zeros(len(resources), dtype=np.int64)
+    by_id[sorted(range(len(resources)), key=lambda row: resources[row].id)] = np.arange(
+        len(resources), dtype=np.int64
+    )
+    shape = tables.added.shape
+    bookings = np.asarray(tables.day.bookings)
+    order = np.lexsort(
+        (
+            np.broadcast_to(by_id[:, None], shape),
+            bookings,
+            np.broadcast_to(np.asarray(tables.day.priority_rank), shape),
+        ),
+        axis=0,
+    )
+    ranks = np.empty(shape, dtype=np.int64)
+    np.put_along_axis(ranks, order, np.arange(len(resources), dtype=np.int64)[:, None], axis=0)
+    return ranks

@@ -1,0 +1,55 @@
+"""Asks assignment what is wanted and what is committed; both are plain reads that call nobody."""
+
+import grpc
+import numpy as np
+from fairslot.assignment.v1 import (
+    assignment_pb2,
+    assignment_pb2_grpc,
+    request_pb2,
+    request_pb2_grpc,
+)
+
+from kit.channel import call
+from services.matching.domain import Question, Window
+from services.matching.engine import Workload
+from services.matching.peers.spans import interval, window
+
+
+class AssignmentPeer:
+    """Speaks to assignment over one channel, on behalf of whoever is calling."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Keeps stubs on the channel, which the caller opens and closes."""
+        self._requests = request_pb2_grpc.RequestServiceStub(channel)
+        self._ledger = assignment_pb2_grpc.AssignmentServiceStub(channel)
+
+    async def question_of(self, booking_request_id: str) -> Question:
+        """Returns what a booking request asks for."""
+        reply = await call(
+            self._requests.GetRequest, request_pb2.GetRequestRequest(id=booking_request_id)
+        )
+        wanted = reply.request
+        return Question(
+            service_type_id=wanted.service_type_id,
+            window=window(wanted.window),
+            party_size=wanted.party_size,
+            required_skills=tuple(wanted.required_skills),
+            resource_ids=tuple(wanted.resource_ids),
+            zone=wanted.zone,
+        )
+
+    async def workload(
+        self, window: Window, *, time_zone: str, resource_ids: tuple[str, ...]
+    ) -> Workload:
+        """Returns the work in the window of these resources, by local days of the zone."""
+        request = assignment_pb2.GetWorkloadRequest(
+            window=interval(window), time_zone=time_zone, resource_ids=resource_ids
+        )
+        reply = await call(self._ledger.GetWorkload, request)
+        return Workload(
+            resource_ids=tuple(reply.resource_ids),
+            indexes=np.array(reply.resource_indexes, dtype=np.int64),
+            days=np.array(reply.days, dtype=np.int64),
+            bookings=np.array(reply.bookings, dtype=np.int64),
+            delivered=np.array(reply.delivered, dtype=np.int64) > 0,
+        )

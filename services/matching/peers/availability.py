@@ -1,0 +1,133 @@
+"""Asks availability who is free when, how long a service takes and what everybody offers."""
+
+from datetime import datetime, timedelta
+
+import grpc
+import numpy as np
+from fairslot.availability.v1 import (
+    availability_pb2,
+    availability_pb2_grpc,
+    catalog_pb2,
+    catalog_pb2_grpc,
+)
+from fairslot.type.v1 import type_pb2
+
+from kit.channel import call
+from services.matching.domain import (
+    Month,
+    Question,
+    Rejection,
+    Resource,
+    ceil_minute,
+    floor_minute,
+)
+from services.matching.engine import Matrix, Offer, Offers
+from services.matching.peers.spans import interval, moment
+
+PERSON = catalog_pb2.Resource.Kind.PERSON
+MINUTE = timedelta(minutes=1)
+
+
+class AvailabilityPeer:
+    """Speaks to availability over one channel, on behalf of whoever is calling."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Keeps stubs on the channel, which the caller opens and closes."""
+        self._free = availability_pb2_grpc.AvailabilityServiceStub(channel)
+        self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+
+    async def slots(
+        self,
+        question: Question,
+        *,
+        max_rejections: int,
+        at_least_as_fresh: str,
+        as_if_now: datetime | None,
+    ) -> Matrix:
+        """Returns the free slots of the question's window and who could serve them."""
+        query = availability_pb2.SearchSlotsRequest(
+            service_type_id=question.service_type_id,
+            party_size=question.party_size,
+            required_skills=question.required_skills,
+            resource_ids=question.resource_ids,
+            zone=question.zone,
+            at_least_as_fresh=at_least_as_fresh,
+        )
+        if question.window.start is not None or question.window.end is not None:
+            query.window.CopyFrom(interval(question.window))
+        if as_if_now is not None:
+            query.as_if_now.FromDatetime(as_if_now)
+        request = availability_pb2.SearchSlotMatrixRequest(
+            query=query, with_resources=True, max_rejections=max_rejections
+        )
+        return _matrix(await call(self._free.SearchSlotMatrix, request))
+
+    async def duration_minutes(self, service_type_id: str) -> int:
+        """Returns how long the service type takes."""
+        request = catalog_pb2.GetServiceTypeRequest(id=service_type_id)
+        found = await call(self._catalog.GetServiceType, request)
+        return found.service_type.duration.ToTimedelta() // MINUTE
+
+    async def offers(
+        self, month: Month, *, skill: str, resource_ids: tuple[str, ...], at_least_as_fresh: str
+    ) -> Offers:
+        """Returns the days offered in a month by those with the skill, or by those named."""
+        request = availability_pb2.GetOfferedDaysRequest(
+            month=str(month),
+            skill=skill,
+            resource_ids=resource_ids,
+            at_least_as_fresh=at_least_as_fresh,
+        )
+        found = await call(self._free.GetOfferedDays, request)
+        return Offers(
+            offers=tuple(
+                Offer(
+                    resource=Resource(
+                        id=row.resource_id,
+                        display_name=row.display_name,
+                        is_person=row.kind == PERSON,
+                    ),
+                    days=row.days,
+                )
+                for row in found.rows
+            ),
+            time_zone=found.tenant_time_zone,
+        )
+
+
+def _matrix(reply: availability_pb2.SearchSlotMatrixResponse) -> Matrix:
+    """Takes the columns over as arrays; the packed ones are copied whole, never item by item."""
+    window = reply.query.window
+    offered = [row.offered_days for row in reply.resources]
+    return Matrix(
+        window_start=ceil_minute(moment(window.start_time)),
+        window_end=floor_minute(moment(window.end_time)),
+        duration=reply.query.duration.ToTimedelta() // MINUTE,
+        resources=tuple(
+            Resource(
+                id=row.id,
+                display_name=row.display_name,
+                is_person=row.kind == PERSON,
+                priority=row.priority,
+                capacity_max=row.capacity_max,
+                zone=row.zone,
+            )
+            for row in reply.resources
+        ),
+        offered=np.array(offered, dtype=np.int64).reshape(len(offered), len(reply.months)),
+        months=tuple(Month.parse(month) for month in reply.months),
+        starts=np.array(reply.start_minutes, dtype=np.int64),
+        capacities=np.array(reply.capacities, dtype=np.int64),
+        pairs=np.array(reply.candidate_indexes, dtype=np.int64),
+        rejections=tuple(
+            Rejection(
+                resource_id=one.resource_id,
+                reasons=tuple(type_pb2.Obstacle.Code.Name(code) for code in one.reasons),
+            )
+            for one in reply.rejections
+        ),
+        rejected_count=reply.rejected_count,
+        time_zone=reply.tenant_time_zone,
+        freshness=reply.freshness,
+        result=reply.result,
+    )

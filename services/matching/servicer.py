@@ -1,0 +1,176 @@
+"""Serves MatchingService: turns messages into calls of the engine and its answers into messages."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+import grpc
+from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
+from fairslot.type.v1 import type_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.interval_pb2 import Interval
+
+from kit.fault import Invalid
+from services.matching.domain import Candidate, Month, MonthError, Question, Ranking, Window
+from services.matching.engine import (
+    DEFAULT_LIMIT,
+    DEFAULT_MAX_REJECTIONS,
+    Engine,
+    Fairness,
+    FairnessCall,
+    RankCall,
+)
+from services.matching.peers.spans import moment, window
+from services.matching.rules.fairness import Share
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Read = TypeVar("Read")
+SECONDS_PER_MINUTE = 60
+# Shares are shown to a millionth.
+DECIMALS = 6
+
+
+class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
+    """Translates; decides nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Keeps the engine that answers."""
+        self._engine = engine
+
+    async def RankCandidates(  # noqa: N802
+        self, request: matching_pb2.RankCandidatesRequest, context: Context
+    ) -> matching_pb2.RankCandidatesResponse:
+        """Ranks plans for a booking request, or for an inline question."""
+        return ranking_message(await self._engine.rank(_rank_call(request)))
+
+    async def GetFairness(  # noqa: N802
+        self, request: matching_pb2.GetFairnessRequest, context: Context
+    ) -> matching_pb2.GetFairnessResponse:
+        """Compares, for one month, what each person offered with what each was given."""
+        try:
+            month = Month.parse(request.month)
+        except MonthError as error:
+            raise Invalid.field("month", str(error)) from error
+        call = FairnessCall(
+            month=month,
+            skill=request.skill,
+            resource_ids=tuple(request.resource_ids),
+            at_least_as_fresh=request.at_least_as_fresh,
+        )
+        return _fairness_message(await self._engine.fairness(call))
+
+
+def _rank_call(request: matching_pb2.RankCandidatesRequest) -> RankCall:
+    return RankCall(
+        booking_request_id=request.booking_request_id,
+        question=_question(request.request) if request.HasField("request") else None,
+        slot=_window(request.slot, "slot") if request.HasField("slot") else None,
+        resource_ids=tuple(request.resource_ids),
+        policy=request.policy,
+        limit=request.limit if request.HasField("limit") else DEFAULT_LIMIT,
+        max_rejections=(
+            request.max_rejections if request.HasField("max_rejections") else DEFAULT_MAX_REJECTIONS
+        ),
+        at_least_as_fresh=request.at_least_as_fresh,
+        as_if_now=_moment(request) if request.HasField("as_if_now") else None,
+    )
+
+
+def _question(asked: matching_pb2.InlineRequest) -> Question:
+    return Question(
+        service_type_id=asked.service_type_id,
+        window=_window(asked.window, "request.window"),
+        party_size=asked.party_size,
+        required_skills=tuple(asked.required_skills),
+        resource_ids=tuple(asked.resource_ids),
+        zone=asked.zone,
+    )
+
+
+def _window(asked: Interval, field: str) -> Window:
+    return _read(lambda: window(asked), field)
+
+
+def _moment(request: matching_pb2.RankCandidatesRequest) -> datetime:
+    return _read(lambda: moment(request.as_if_now), "as_if_now")
+
+
+def _read(read: Callable[[], Read], field: str) -> Read:
+    """Reads a moment; one outside the years 1 to 9999 is refused by its field."""
+    try:
+        return read()
+    except (ValueError, OverflowError) as error:
+        raise Invalid.field(field, "is not a moment of the years 1 to 9999") from error
+
+
+def ranking_message(ranking: Ranking) -> matching_pb2.RankCandidatesResponse:
+    """Returns the message of a ranking; the same ranking always gives the same bytes."""
+    return matching_pb2.RankCandidatesResponse(
+        candidates=[_candidate_message(one) for one in ranking.candidates],
+        rejections=[
+            matching_pb2.Rejection(
+                resource_id=one.resource_id,
+                reasons=[type_pb2.Obstacle.Code.Value(reason) for reason in one.reasons],
+            )
+            for one in ranking.rejections
+        ],
+        rejected_count=ranking.rejected_count,
+        policy=ranking.policy,
+        # Every pair is scored, so nothing better exists.
+        optimality=matching_pb2.RankCandidatesResponse.Optimality.OPTIMAL,
+        freshness=ranking.freshness,
+        result=ranking.result,
+    )
+
+
+def _candidate_message(candidate: Candidate) -> matching_pb2.Candidate:
+    return matching_pb2.Candidate(
+        resource_ids=candidate.resource_ids,
+        start=Timestamp(seconds=candidate.start * SECONDS_PER_MINUTE),
+        end=Timestamp(seconds=candidate.end * SECONDS_PER_MINUTE),
+        match_percent=candidate.match_percent,
+        terms=[
+            matching_pb2.Term(
+                rule=term.rule,
+                points=term.points,
+                max_points=term.max_points,
+                reason=term.reason,
+            )
+            for term in candidate.terms
+        ],
+        explanation=candidate.explanation,
+    )
+
+
+def _fairness_message(fairness: Fairness) -> matching_pb2.GetFairnessResponse:
+    return matching_pb2.GetFairnessResponse(
+        rows=[
+            matching_pb2.FairnessRow(
+                resource_id=row.resource_id,
+                display_name=row.display_name,
+                offered_days=row.share.offered,
+                delivered_days=row.delivered_days,
+                committed_days=row.committed_days,
+                target_share=_quotient(row.share.offered, row.share.offered_all),
+                actual_share=_quotient(row.share.given, row.share.given_all),
+                gap=_gap(row.share),
+                within_tolerance=row.share.within_tolerance,
+            )
+            for row in fairness.rows
+        ],
+        month=str(fairness.month),
+        time_zone=fairness.time_zone,
+        tolerance_percent=fairness.tolerance_percent,
+    )
+
+
+def _gap(share: Share) -> float:
+    if not share.comparable:
+        return 0.0
+    difference = share.given * share.offered_all - share.offered * share.given_all
+    return _quotient(difference, share.offered_all * share.given_all)
+
+
+def _quotient(part: int, whole: int) -> float:
+    """Rounds for reading; whatever is decided is decided on the whole numbers."""
+    return round(part / whole, DECIMALS) if whole else 0.0
