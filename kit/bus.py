@@ -70,15 +70,16 @@ class Bus:
         *,
         replicas: int = 1,
         bytes_max: int = STREAM_BYTES_MAX,
+        drop_old: bool = False,
     ) -> None:
-        """Creates the stream or brings it to these settings. A full stream refuses; it never drops
-        what is old.
+        """Creates the stream or brings it to these settings. A full stream refuses, unless it may
+        drop what is old.
         """
         config = api.StreamConfig(
             name=name,
             subjects=list(subjects),
             storage=api.StorageType.FILE,
-            discard=api.DiscardPolicy.NEW,
+            discard=api.DiscardPolicy.OLD if drop_old else api.DiscardPolicy.NEW,
             max_age=STREAM_AGE_SECONDS_MAX,
             max_bytes=bytes_max,
             max_msg_size=MESSAGE_BYTES_MAX,
@@ -97,13 +98,20 @@ class Bus:
         state = (await self._js.stream_info(stream)).state
         return state.first_seq, state.last_seq
 
-    async def last(self, stream: str) -> Event | None:
-        """Returns the newest entry of a stream, if it has one."""
+    async def made_at(self, stream: str) -> str:
+        """Returns when the stream was made; it changes when it is deleted and made anew."""
+        return str((await self._js.stream_info(stream)).created)
+
+    async def last(self, stream: str, subject: str = "") -> Event | None:
+        """Returns the newest entry of a stream, or of one subject in it, if it has one."""
         first, last = await self.bounds(stream)
         if last < first or last == 0:
             return None
         with contextlib.suppress(nats.js.errors.NotFoundError):
-            raw = await self._js.get_msg(stream, last)
+            if subject:
+                raw = await self._js.get_last_msg(stream, subject)
+            else:
+                raw = await self._js.get_msg(stream, last)
             return Event(
                 subject=raw.subject or "",
                 body=raw.data or b"",
