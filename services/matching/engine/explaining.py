@@ -31,6 +31,8 @@ class Scene:
     policy: Policy
     # The tenant's, in which times are said.
     zone: ZoneInfo
+    # Whether all pairs are of one resource.
+    alone: bool
 
     def candidate(self, choice: Choice) -> Candidate:
         """Gives the candidate that a picked pair stands for."""
@@ -48,7 +50,7 @@ class Scene:
                 resource.name,
                 terms,
                 when=self._when(start),
-                alone=len(self.layout.resources) == 1,
+                alone=self.alone,
             ),
         )
 
@@ -56,7 +58,7 @@ class Scene:
         """Says how many choices there are and which is the best."""
         names = {resource.id: resource.name for resource in self.matrix.resources}
         return found_sentence(
-            len(self.layout.pair_slots),
+            len(self.layout.pairs),
             f"{names[best.resource_ids[0]]}, {self._when(best.start)}, "
             f"a match of {best.match_percent} %",
         )

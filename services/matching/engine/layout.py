@@ -22,53 +22,66 @@ from services.matching.rules.filters import FILTERS, Asked, refusals
 class Layout:
     """All (slot, resource) pairs that pass the filters, and the days and months they touch."""
 
-    # Starts of the slots; pairs point into it and into the matrix's resources, slot after slot.
+    # Starts of the slots, and how many pairs each has; pairs point to the matrix's resources, slot
+    # after slot.
     starts: Column
-    pair_slots: Column
-    pair_resources: Column
+    capacities: Column
+    pairs: Column
     # Slots that touch the same local days form a group: the group of each slot, and each group's
     # first and last day since 1970-01-01.
     slot_groups: Column
     first_days: Column
     last_days: Column
+    # Days among those that the zone never had.
+    skipped_days: Column
     # The months of the groups' first days: all between the earliest and the latest.
     months: tuple[Month, ...]
     group_months: Column
+    # What a preference of the day looks at is the same for all pairs of one resource and group: the
+    # cell of each pair in a flat table of resources by groups, and which cells have a pair.
+    cells: Column
+    used: Mask
     # Left out by matching's own check.
     rejections: tuple[Rejection, ...]
 
     @property
     def empty(self) -> bool:
         """Whether nobody passes."""
-        return not len(self.pair_slots)
+        return not len(self.pairs)
 
     @property
     def resources(self) -> Column:
         """The resources that occur in any pair, ascending."""
-        return np.unique(self.pair_resources)
+        return np.flatnonzero(self.used.any(axis=1))
 
 
 def lay_out(asked: Asked, matrix: Matrix, zone: ZoneInfo) -> Layout:
     """Filters the pairs of a matrix and groups its slots by the zone's days."""
-    count = len(matrix.starts)
-    slots = np.repeat(np.arange(count, dtype=np.int64), matrix.capacities)
     served, rejections = _served(asked, matrix)
     fitting = _fitting(asked, matrix.starts)
-    pairs = matrix.pairs
+    pairs, capacities = matrix.pairs, matrix.capacities
     if rejections or not fitting.all():
+        slots = np.repeat(np.arange(len(capacities), dtype=np.int64), capacities)
         kept = served[pairs] & fitting[slots]
-        slots, pairs = slots[kept], pairs[kept]
-    groups, first_days, last_days = _groups(matrix.starts, matrix.duration, zone)
+        pairs = pairs[kept]
+        capacities = np.bincount(slots[kept], minlength=len(capacities))
+    groups, first_days, last_days, skipped_days = _groups(matrix.starts, matrix.duration, zone)
     months, group_months = _months(first_days)
+    cells = pairs * len(first_days) + np.repeat(groups, capacities)
+    used = np.zeros((len(matrix.resources), len(first_days)), dtype=np.bool_)
+    used.reshape(-1)[cells] = True
     return Layout(
         starts=matrix.starts,
-        pair_slots=slots,
-        pair_resources=pairs,
+        capacities=capacities,
+        pairs=pairs,
         slot_groups=groups,
         first_days=first_days,
         last_days=last_days,
+        skipped_days=skipped_days,
         months=months,
         group_months=group_months,
+        cells=cells,
+        used=used,
         rejections=rejections,
     )
 
@@ -91,11 +104,11 @@ def _fitting(asked: Asked, starts: Column) -> Mask:
     return fitting
 
 
-def _groups(starts: Column, duration: int, zone: ZoneInfo) -> tuple[Column, Column, Column]:
-    """Gives the group of each slot, and the first and last local day of each group."""
+def _groups(starts: Column, duration: int, zone: ZoneInfo) -> tuple[Column, Column, Column, Column]:
+    """Gives each slot's group, each group's first and last local day, and days that never were."""
     none = np.zeros(0, dtype=np.int64)
     if not len(starts):
-        return none, none, none
+        return none, none, none, none
     opening, closing = int(starts[0]), int(starts[-1]) + duration
     low = local_day(opening, moment_of(opening), zone)
     high = day_of(moment_of(closing).astimezone(zone).date()) + 1
@@ -104,7 +117,9 @@ def _groups(starts: Column, duration: int, zone: ZoneInfo) -> tuple[Column, Colu
     last = np.searchsorted(edges, starts + (duration - 1), side="right")
     width = high - low + 1
     codes, groups = np.unique(first * width + (last - first), return_inverse=True)
-    return groups, low + codes // width, low + codes // width + codes % width
+    first_days = low + codes // width
+    skipped = low + 1 + np.flatnonzero(np.diff(edges) == 0)
+    return groups, first_days, first_days + codes % width, skipped
 
 
 def _months(first_days: Column) -> tuple[tuple[Month, ...], Column]:

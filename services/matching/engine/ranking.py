@@ -78,7 +78,8 @@ async def rank(call: RankCall, availability: Availability, assignment: Assignmen
     result = _nothing(matrix, rejections, rejected_count)
     if not layout.empty:
         tables = await _tables(asked, matrix, layout, policy, assignment)
-        scene = Scene(matrix, layout, tables, policy, zone)
+        alone = len(layout.resources) == 1
+        scene = Scene(matrix, layout, tables, policy, zone=zone, alone=alone)
         # The best is explained even where none is wanted, for the sentence.
         choices = best(matrix, layout, tables, policy, limit=max(call.limit, 1))
         found = tuple(scene.candidate(choice) for choice in choices)

@@ -88,8 +88,11 @@ def tabulate(
     month_ends = np.array([month.end_day for month in layout.months], dtype=np.int64)
     # Only days of the slot's own month count for it.
     group_ends = np.minimum(layout.last_days + 1, month_ends[layout.group_months])
+    free = ~worked
+    skipped = layout.skipped_days
+    free[:, skipped[(skipped >= first_day) & (skipped < end_day)] - first_day] = False
     free_before = np.zeros((len(bookings), end_day - first_day + 1), dtype=np.int64)
-    np.cumsum(~worked, axis=1, out=free_before[:, 1:])
+    np.cumsum(free, axis=1, out=free_before[:, 1:])
     added = free_before[:, group_ends - first_day] - free_before[:, layout.first_days - first_day]
     people = np.array([resource.is_person for resource in matrix.resources], dtype=np.bool_)
     given_after = given[:, layout.group_months] + added
@@ -122,26 +125,34 @@ def best(
     """Picks the best: most points, then earlier start, lower priority, fewest bookings, id."""
     if layout.empty or limit <= 0:
         return []
-    by_day: Column = np.zeros(tables.added.shape, dtype=np.int64)
+    by_day: Column = np.zeros(layout.used.shape, dtype=np.int64)
     for rule in policy.by_day:
         by_day += np.where(rule.applies(tables.day), rule.points(rule.weight, tables.day), 0)
     by_slot: Column = np.zeros(len(layout.starts), dtype=np.int64)
     for rule_ in policy.by_slot:
         by_slot += np.where(rule_.applies(tables.slot), rule_.points(rule_.weight, tables.slot), 0)
-    slots, rows = layout.pair_slots, layout.pair_resources
-    cells = rows * by_day.shape[1] + layout.slot_groups[slots]
-    points = by_day.ravel()[cells] + by_slot[slots]
-    most = int(points.max())
-    if (most + 1) * len(layout.starts) * len(matrix.resources) > KEY_MAX:
+    # A pair's key: points missed, then the slot's number, then the resource's rank in the group.
+    # Cell and slot contribute to it apart, so that a pair costs one addition.
+    count, width = len(layout.starts), len(matrix.resources)
+    most_by_day, most_by_slot = int(by_day.max()), int(by_slot.max())
+    if (most_by_day + most_by_slot + 1) * count * width > KEY_MAX:
         raise OverflowError("more pairs than one ranking can tell apart")
-    keys = ((most - points) * len(layout.starts) + slots) * len(matrix.resources)
-    keys += _ranks(matrix, tables).ravel()[cells]
+    by_cell = (most_by_day - by_day) * (count * width) + _ranks(matrix, tables)
+    of_slot = ((most_by_slot - by_slot) * count + np.arange(count, dtype=np.int64)) * width
+    keys = by_cell.reshape(-1)[layout.cells]
+    keys += np.repeat(of_slot, layout.capacities)
     if limit < len(keys):
         top = np.argpartition(keys, limit - 1)[:limit]
         top = top[np.argsort(keys[top])]
     else:
         top = np.argsort(keys)
-    return [Choice(int(slots[i]), int(rows[i]), int(points[i])) for i in top]
+    slots = np.searchsorted(np.cumsum(layout.capacities), top, side="right")
+    rows = layout.pairs[top]
+    points = by_day[rows, layout.slot_groups[slots]] + by_slot[slots]
+    return [
+        Choice(*picked)
+        for picked in zip(slots.tolist(), rows.tolist(), points.tolist(), strict=True)
+    ]
 
 
 def _cell(table: "Whole", row: int, column: int) -> int:
@@ -182,9 +193,7 @@ def _fairest(layout: Layout, people: Mask, given_after: Column, offered: Column)
 
     Zeros where no person of the pairs offers anything. Fractions are compared by cross products.
     """
-    used = np.zeros(given_after.shape, dtype=np.bool_)
-    used[layout.pair_resources, layout.slot_groups[layout.pair_slots]] = True
-    used &= people[:, None] & (offered > 0)
+    used = layout.used & people[:, None] & (offered > 0)
     found = np.zeros((len(layout.months), 2), dtype=np.int64)
     rows, groups = np.nonzero(used)
     units = np.unique(

@@ -254,6 +254,21 @@ async def test_ties_fall_by_start_priority_bookings_and_id():
     ]
 
 
+async def test_a_day_that_never_was_is_not_worked():
+    # Samoa went from 29 December 2011 straight to the 31st.
+    start = at("2011-12-29T20:00")
+    world = team(
+        zone="Pacific/Apia",
+        window=(start, start + 4 * 1440),
+        duration=1500,
+        free={start: frozenset({"ada", "bo"})},
+        offered={(name, Month(2011, 12)): 10 for name in ("ada", "bo")},
+        bookings={("bo", date(2011, 12, 5)): 1},
+    )
+    ada = (await rank(world))[0].candidates[0]
+    assert "gave 0 of 1 day (gap -50.0 points), with this it is 2 of 3 " in ada.explanation
+
+
 async def fair(world: World, month: Month, **asked):
     calls = Calls()
     engine = Engine(
