@@ -1,0 +1,1 @@
+"""Assignment: the ledger, one truth about who has what time."""

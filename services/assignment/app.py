@@ -1,0 +1,127 @@
+"""Wires assignment: settings, database, peers, the engine, the relay and the upkeep."""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fairslot.assignment.v1 import assignment_pb2_grpc, request_pb2_grpc
+from psycopg.conninfo import make_conninfo
+
+from kit.bus import open_bus
+from kit.channel import open_channel
+from kit.clock import SystemClock
+from kit.db import open_pool, ready
+from kit.outbox import Relay
+from kit.service import Service
+from kit.settings import ServiceSettings, load
+from services.assignment.engine import Assignments, Holds, Parts, Placements, Requests
+from services.assignment.peers import AvailabilityPeer, MatchingPeer
+from services.assignment.rules import HoldLimits, uuid7
+from services.assignment.senders import encode
+from services.assignment.servicer import AssignmentServicer, RequestServicer
+from services.assignment.store import Ledger, Reads, Upkeep
+
+STREAM = "ASSIGNMENT"
+SUBJECTS = ("fairslot.assignment.v1.>",)
+# Beyond every deadline: only what nobody waits for any more is ended by it.
+SESSION = "-c statement_timeout=10s -c timezone=UTC"
+
+
+class Settings(ServiceSettings):
+    """What assignment can be told, as FAIRSLOT_ASSIGNMENT_<FIELD>."""
+
+    # The database, as the service's role and as its worker's.
+    database_url: str
+    worker_database_url: str
+    # Connections at most; each is a process of PostgreSQL.
+    database_connections: int = 12
+    nats_url: str
+    # How many servers keep each event.
+    stream_replicas: int = 1
+    # Where availability and matching listen.
+    availability_address: str
+    matching_address: str
+    # How long a hold lives, between which bounds, and how many a customer may have at once.
+    hold_ttl_seconds: float = 90.0
+    hold_ttl_seconds_min: float = 60.0
+    hold_ttl_seconds_max: float = 120.0
+    live_holds_per_customer: int = 5
+    # JSON; for tenants with limits of their own: {"demo": {"hold_ttl_seconds_min": 2}}.
+    tenant_limits: str = "{}"
+
+
+LIMITS = {
+    "hold_ttl_seconds": "ttl_seconds",
+    "hold_ttl_seconds_min": "ttl_seconds_min",
+    "hold_ttl_seconds_max": "ttl_seconds_max",
+    "live_holds_per_customer": "live_holds_per_customer",
+}
+
+
+def limits_of(settings: Settings) -> tuple[HoldLimits, dict[str, HoldLimits]]:
+    """Returns the limits for everybody, and those of tenants that have their own."""
+    usual = {field: getattr(settings, name) for name, field in LIMITS.items()}
+    own = json.loads(settings.tenant_limits)
+    for tenant, values in own.items():
+        unknown = values.keys() - LIMITS.keys()
+        if unknown:
+            raise ValueError(f"tenant_limits of {tenant!r} has unknown {sorted(unknown)}")
+    return HoldLimits(**usual), {
+        tenant: HoldLimits(**usual | {LIMITS[name]: value for name, value in values.items()})
+        for tenant, values in own.items()
+    }
+
+
+def new_id() -> str:
+    """Returns a new id that sorts by time."""
+    return uuid7(milliseconds=time.time_ns() // 1_000_000, random=os.urandom(10))
+
+
+@asynccontextmanager
+async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
+    """Opens assignment: it serves once its database, NATS and its own tables answer."""
+    settings = load(Settings, env, service="assignment")
+    usual, own = limits_of(settings)
+    async with (
+        open_pool(
+            make_conninfo(settings.database_url, options=SESSION),
+            size=settings.database_connections,
+            application="assignment",
+            autocommit=True,
+        ) as pool,
+        open_bus(settings.nats_url, name="assignment") as bus,
+        open_channel(settings.availability_address) as availability,
+        open_channel(settings.matching_address) as matching,
+    ):
+        await bus.ensure_stream(STREAM, SUBJECTS, replicas=settings.stream_replicas)
+        ledger = Ledger(pool)
+        parts = Parts(
+            ledger=ledger,
+            reads=Reads(pool),
+            availability=AvailabilityPeer(availability),
+            matching=MatchingPeer(matching),
+            clock=SystemClock(),
+            new_id=new_id,
+            token_key=await ledger.hold_token_key(),
+            limits=usual,
+            limits_by_tenant=own,
+        )
+        relay = Relay(url=settings.worker_database_url, bus=bus, schema="assignment", encode=encode)
+        upkeep = Upkeep(settings.worker_database_url)
+        requests = RequestServicer(Requests(parts))
+        assignments = AssignmentServicer(
+            placements=Placements(parts), holds=Holds(parts), assignments=Assignments(parts)
+        )
+        yield Service(
+            name="assignment",
+            settings=settings,
+            register=(
+                partial(request_pb2_grpc.add_RequestServiceServicer_to_server, requests),
+                partial(assignment_pb2_grpc.add_AssignmentServiceServicer_to_server, assignments),
+            ),
+            tasks=(relay.run, upkeep.run),
+            checks={"database": partial(ready, pool), "nats": bus.ready},
+        )

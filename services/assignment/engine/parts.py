@@ -1,0 +1,89 @@
+"""What the engine is made of: its store, its peers, its clock, its ids and the tenants' limits."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from kit.clock import Clock
+from kit.idempotency import mark_replayed
+from services.assignment.domain import (
+    Candidate,
+    CheckedPlan,
+    Choice,
+    LedgerRefused,
+    Outcome,
+    Question,
+    Span,
+)
+from services.assignment.rules import HoldLimits
+from services.assignment.store import Ledger, Reads
+
+
+class Availability(Protocol):
+    """Says who could serve."""
+
+    async def check(
+        self,
+        question: Question,
+        *,
+        resource_ids: tuple[str, ...],
+        start: datetime,
+        at_least_as_fresh: str,
+    ) -> CheckedPlan:
+        """Returns what keeps each resource of a plan from the slot, and what it would occupy."""
+        ...
+
+    async def choice(
+        self, question: Question, *, start: datetime, at_least_as_fresh: str
+    ) -> Choice:
+        """Returns who could serve the slot that starts then, best static priority first."""
+        ...
+
+    async def duration(self, service_type_id: str) -> timedelta:
+        """Returns how long a slot of the service type is; refuses a type that does not exist."""
+        ...
+
+
+class Matching(Protocol):
+    """Says what suits, and why."""
+
+    async def rank(self, question: Question, *, window: Span, limit: int) -> tuple[Candidate, ...]:
+        """Returns the best candidates of a window."""
+        ...
+
+    async def explain(
+        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span
+    ) -> str | None:
+        """Returns why a plan suits a slot, if matching ranks it at all."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything the engine is given."""
+
+    ledger: Ledger
+    reads: Reads
+    availability: Availability
+    matching: Matching
+    clock: Clock
+    # Makes ids that sort by time.
+    new_id: Callable[[], str]
+    # What hold tokens are made with; the same in every process.
+    token_key: bytes
+    limits: HoldLimits = field(default_factory=HoldLimits)
+    limits_by_tenant: Mapping[str, HoldLimits] = field(default_factory=dict)
+
+    def limits_of(self, tenant: str) -> HoldLimits:
+        """Returns what the tenant allows of holds."""
+        return self.limits_by_tenant.get(tenant, self.limits)
+
+
+def granted(outcome: Outcome) -> Outcome:
+    """Returns an outcome that is no refusal; says in the trailers if it is a stored one."""
+    if outcome.replayed:
+        mark_replayed()
+    if outcome.refusal is not None:
+        raise LedgerRefused(outcome.refusal)
+    return outcome

@@ -1,0 +1,121 @@
+"""Asks availability whether a plan could serve a slot, and who could."""
+
+import time
+from collections import OrderedDict
+from datetime import datetime, timedelta
+
+import grpc
+from fairslot.availability.v1 import (
+    availability_pb2,
+    availability_pb2_grpc,
+    catalog_pb2,
+    catalog_pb2_grpc,
+)
+from fairslot.type.v1 import type_pb2
+from google.type.interval_pb2 import Interval
+
+from kit.call import current_caller
+from kit.channel import call
+from services.assignment.domain import CheckedPlan, Choice, Obstacle, Question, Span, Verdict
+from services.assignment.peers.moments import interval, span, timestamp
+
+# A service type is looked up again after this long; whatever hangs on it is checked by CheckPlan.
+REMEMBERED_SECONDS = 15.0
+REMEMBERED_MAX = 1_000
+REJECTIONS_MAX = 1_000
+SECONDS_PER_MINUTE = 60
+
+code_name = type_pb2.Obstacle.Code.Name
+
+
+class AvailabilityPeer:
+    """Speaks to availability over one channel, on behalf of whoever is calling."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Keeps stubs on the channel, which the caller opens and closes."""
+        self._free = availability_pb2_grpc.AvailabilityServiceStub(channel)
+        self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self._durations: OrderedDict[tuple[str, str], tuple[timedelta, float]] = OrderedDict()
+
+    async def check(
+        self,
+        question: Question,
+        *,
+        resource_ids: tuple[str, ...],
+        start: datetime,
+        at_least_as_fresh: str,
+    ) -> CheckedPlan:
+        """Returns what keeps each resource of a plan from the slot, and what it would occupy."""
+        request = availability_pb2.CheckPlanRequest(
+            resource_ids=resource_ids,
+            slot=Interval(start_time=timestamp(start)),
+            service_type_id=question.service_type_id,
+            party_size=question.party_size,
+            required_skills=question.required_skills,
+            at_least_as_fresh=at_least_as_fresh,
+        )
+        reply = await call(self._free.CheckPlan, request)
+        return CheckedPlan(
+            slot=span(reply.slot),
+            occupied=span(reply.occupied),
+            verdicts=tuple(_verdict(verdict) for verdict in reply.verdicts),
+        )
+
+    async def choice(
+        self, question: Question, *, start: datetime, at_least_as_fresh: str
+    ) -> Choice:
+        """Returns who could serve the slot that starts then, best static priority first."""
+        duration = await self.duration(question.service_type_id)
+        request = availability_pb2.SearchSlotMatrixRequest(
+            query=availability_pb2.SearchSlotsRequest(
+                service_type_id=question.service_type_id,
+                window=interval(Span(start, start + duration)),
+                party_size=question.party_size,
+                required_skills=question.required_skills,
+                resource_ids=question.resource_ids,
+                zone=question.zone,
+                at_least_as_fresh=at_least_as_fresh,
+            ),
+            max_rejections=REJECTIONS_MAX,
+        )
+        reply = await call(self._free.SearchSlotMatrix, request)
+        first = 0
+        minute = int(start.timestamp()) // SECONDS_PER_MINUTE
+        chosen: tuple[str, ...] = ()
+        for begins, capacity in zip(reply.start_minutes, reply.capacities, strict=True):
+            if begins == minute:
+                indexes = reply.candidate_indexes[first : first + capacity]
+                chosen = tuple(reply.resource_ids[index] for index in indexes)
+            first += capacity
+        return Choice(
+            resource_ids=chosen,
+            rejections=tuple(
+                Verdict(left.resource_id, tuple(Obstacle(code_name(c)) for c in left.reasons))
+                for left in reply.rejections
+            ),
+        )
+
+    async def duration(self, service_type_id: str) -> timedelta:
+        """Returns how long a slot of the service type is; refuses a type that does not exist."""
+        key = (current_caller().tenant, service_type_id)
+        known = self._durations.get(key)
+        if known is not None and known[1] > time.monotonic():
+            return known[0]
+        request = catalog_pb2.GetServiceTypeRequest(id=service_type_id)
+        reply = await call(self._catalog.GetServiceType, request)
+        found: timedelta = reply.service_type.duration.ToTimedelta()
+        self._durations[key] = (found, time.monotonic() + REMEMBERED_SECONDS)
+        self._durations.move_to_end(key)
+        if len(self._durations) > REMEMBERED_MAX:
+            self._durations.popitem(last=False)
+        return found
+
+
+def _verdict(message: availability_pb2.Verdict) -> Verdict:
+    return Verdict(
+        message.resource_id,
+        tuple(
+            Obstacle(code_name(found.code), found.blocking_id, found.detail)
+            for found in message.obstacles
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Asks matching what could be had instead, and why a plan suits."""
+
+import grpc
+from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
+from google.type.latlng_pb2 import LatLng
+
+from kit.channel import call
+from services.assignment.domain import Candidate, Question, Span
+from services.assignment.peers.moments import interval, moment
+
+# Plans of one slot that are looked through for the one to explain.
+EXPLAINED_MAX = 100
+
+
+class MatchingPeer:
+    """Speaks to matching over one channel, on behalf of whoever is calling."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Keeps a stub on the channel, which the caller opens and closes."""
+        self._matching = matching_pb2_grpc.MatchingServiceStub(channel)
+
+    async def rank(self, question: Question, *, window: Span, limit: int) -> tuple[Candidate, ...]:
+        """Returns the best candidates of a window."""
+        request = matching_pb2.RankCandidatesRequest(
+            request=_inline(question, window), limit=limit, max_rejections=0
+        )
+        reply = await call(self._matching.RankCandidates, request)
+        return tuple(map(_candidate, reply.candidates))
+
+    async def explain(
+        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span
+    ) -> str | None:
+        """Returns why a plan suits a slot, if matching ranks it at all."""
+        request = matching_pb2.RankCandidatesRequest(
+            slot=interval(slot), resource_ids=resource_ids, limit=EXPLAINED_MAX, max_rejections=0
+        )
+        if question.booking_request_id:
+            request.booking_request_id = question.booking_request_id
+        else:
+            request.request.CopyFrom(_inline(question, slot))
+        reply = await call(self._matching.RankCandidates, request)
+        wanted = sorted(resource_ids)
+        for candidate in reply.candidates:
+            if sorted(candidate.resource_ids) == wanted and candidate.explanation:
+                return str(candidate.explanation)
+        return None
+
+
+def _inline(question: Question, window: Span) -> matching_pb2.InlineRequest:
+    place = question.place
+    return matching_pb2.InlineRequest(
+        service_type_id=question.service_type_id,
+        window=interval(window),
+        party_size=question.party_size,
+        place=LatLng(latitude=place.latitude, longitude=place.longitude) if place else None,
+        required_skills=question.required_skills,
+        resource_ids=question.resource_ids,
+        zone=question.zone,
+    )
+
+
+def _candidate(message: matching_pb2.Candidate) -> Candidate:
+    return Candidate(
+        resource_ids=tuple(message.resource_ids),
+        slot=Span(moment(message.start), moment(message.end)),
+        match_percent=message.match_percent,
+        explanation=message.explanation,
+    )

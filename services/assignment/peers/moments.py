@@ -1,0 +1,31 @@
+"""Moments and spans as the wire has them."""
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.interval_pb2 import Interval
+
+from services.assignment.domain import Span
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """Returns a moment as a message."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def moment(message: Timestamp) -> datetime:
+    """Returns the moment in a message, in UTC."""
+    found: datetime = message.ToDatetime(UTC)
+    return found
+
+
+def interval(span: Span) -> Interval:
+    """Returns a span as a message."""
+    return Interval(start_time=timestamp(span.start), end_time=timestamp(span.end))
+
+
+def span(message: Interval) -> Span:
+    """Returns the span in a message that has both ends."""
+    return Span(moment(message.start_time), moment(message.end_time))

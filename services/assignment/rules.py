@@ -1,0 +1,159 @@
+"""The ledger's decisions that need nothing but their arguments."""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.assignment.domain import Refusal, Span, Verdict
+
+# What only the ledger's own transaction can answer: whoever asked availability may be behind.
+LEDGERS_BUSINESS = frozenset({"BUSY", "HELD", "BUFFER"})
+# Obstacles that have a reason of their own, in the order in which they are told; the rest is
+# NOT_AVAILABLE.
+REASONS_BY_OBSTACLE = (
+    ("NOT_QUALIFIED", "NOT_QUALIFIED"),
+    ("SKILL_EXPIRED", "NOT_QUALIFIED"),
+    ("PARTY_TOO_LARGE", "PARTY_TOO_LARGE"),
+    ("PARTY_TOO_SMALL", "PARTY_TOO_SMALL"),
+)
+# Where no resource could be picked: the reason nearest to a yes is told.
+NEAREST_FIRST = ("NOT_AVAILABLE", "PARTY_TOO_SMALL", "PARTY_TOO_LARGE", "NOT_QUALIFIED")
+DEFAULT_WINDOW = timedelta(days=30)
+SECRET_CHARS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLimits:
+    """What a tenant allows of holds."""
+
+    ttl_seconds_min: float = 60.0
+    ttl_seconds_max: float = 120.0
+    ttl_seconds: float = 90.0
+    live_holds_per_customer: int = 5
+
+
+def hold_seconds(asked: timedelta | None, limits: HoldLimits) -> float:
+    """Returns how long a hold lives: what was asked, kept within the tenant's limits."""
+    seconds = limits.ttl_seconds if asked is None else asked.total_seconds()
+    return max(limits.ttl_seconds_min, min(limits.ttl_seconds_max, seconds))
+
+
+def window_of(start: datetime | None, end: datetime | None, *, now: datetime) -> Span:
+    """Returns the window meant: a missing start is now, a missing end 30 days after the start."""
+    first = now if start is None else start
+    return Span(first, first + DEFAULT_WINDOW if end is None else end)
+
+
+def refusal_of_plan(verdicts: Iterable[Verdict]) -> Refusal | None:
+    """Returns why a plan cannot be taken, as far as that is not for the ledger to say."""
+    for verdict in verdicts:
+        found = tuple(o for o in verdict.obstacles if o.code not in LEDGERS_BUSINESS)
+        if found:
+            codes = [obstacle.code for obstacle in found]
+            metadata = {
+                "resource_id": verdict.resource_id,
+                "obstacles": ",".join(codes),
+                "detail": "; ".join(o.detail for o in found if o.detail),
+                "blocking_id": next((o.blocking_id for o in found if o.blocking_id), ""),
+            }
+            return Refusal(reason_of(codes), {k: v for k, v in metadata.items() if v})
+    return None
+
+
+def reason_of(codes: Iterable[str]) -> str:
+    """Returns the reason that obstacles amount to."""
+    known = set(codes)
+    return next((r for code, r in REASONS_BY_OBSTACLE if code in known), "NOT_AVAILABLE")
+
+
+def refusal_of_choice(rejections: Iterable[Verdict]) -> Refusal:
+    """Returns why no resource could be picked.
+
+    A resource that only the ledger keeps busy makes it SLOT_TAKEN: others would do, were they free.
+    """
+    reasons = Counter[str]()
+    codes = Counter[str]()
+    for verdict in rejections:
+        own = [o.code for o in verdict.obstacles]
+        codes.update(own)
+        others = [code for code in own if code not in LEDGERS_BUSINESS]
+        reasons[reason_of(others) if others else "SLOT_TAKEN"] += 1
+    counted = {"obstacles": ",".join(f"{code}:{count}" for code, count in sorted(codes.items()))}
+    if reasons["SLOT_TAKEN"]:
+        return Refusal("SLOT_TAKEN", counted)
+    nearest = next((reason for reason in NEAREST_FIRST if reasons[reason]), None)
+    return Refusal(nearest, counted) if nearest else Refusal("NO_CANDIDATE")
+
+
+def hold_secret(key: bytes, *, tenant: str, hold_id: str) -> str:
+    """Returns the secret of a hold. It can be made again, so that nobody needs to store it."""
+    digest = hmac.new(key, f"{tenant}\0{hold_id}".encode(), hashlib.sha256).digest()
+    return urlsafe_b64encode(digest).decode()[:SECRET_CHARS]
+
+
+def hold_token(key: bytes, *, tenant: str, hold_id: str) -> str:
+    """Returns the token that confirms or releases a hold."""
+    return f"{hold_id}.{hold_secret(key, tenant=tenant, hold_id=hold_id)}"
+
+
+def read_token(token: str) -> tuple[str, bytes]:
+    """Returns the hold's id and the hash of the secret in a token; of a wrong one, what fits
+    nothing.
+    """
+    hold_id, _, secret = token.rpartition(".")
+    return hold_id, secret_hash(secret)
+
+
+def secret_hash(secret: str) -> bytes:
+    """Returns what is stored of a hold's secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def unexplained(actor: str, why: str) -> str:
+    """Returns the reason of an assignment that nobody gave one for and matching cannot explain."""
+    return f"Chosen by {actor} without a reason; matching has no explanation: {why}."
+
+
+def uuid7(*, milliseconds: int, random: bytes) -> str:
+    """Returns a UUID that sorts by time: 48 bits of it, then what `random` (10 bytes) gives."""
+    number = int.from_bytes(milliseconds.to_bytes(6) + random)
+    number = number & ~(0xF << 76) | 0x7 << 76
+    number = number & ~(0x3 << 62) | 0x2 << 62
+    return str(UUID(int=number))
+
+
+SENTENCES: Mapping[str, str] = {
+    "SLOT_TAKEN": "somebody else has that time",
+    "STALE_ETAG": "it was changed since it was read",
+    "HOLD_EXPIRED": "the hold's time is over",
+    "HOLD_ALREADY_CONFIRMED": "the hold has become an assignment already",
+    "HOLD_ALREADY_RELEASED": "the hold was given back already",
+    "NOT_AVAILABLE": "the plan cannot serve that slot",
+    "NOT_QUALIFIED": "a required skill is missing",
+    "PARTY_TOO_LARGE": "the party is too large",
+    "PARTY_TOO_SMALL": "the party is too small",
+    "NO_CANDIDATE": "there is no resource that could serve it",
+    "REQUEST_NOT_OPEN": "the booking request is not open",
+    "ASSIGNMENT_NOT_ACTIVE": "the assignment is not active",
+    "NOT_FOUND": "there is no such thing here",
+    "ALREADY_EXISTS": "the id is taken",
+}
+
+
+def sentence(refusal: Refusal) -> str:
+    """Returns a refusal as one sentence for a person."""
+    said = refusal.metadata
+    text = SENTENCES.get(refusal.reason, refusal.reason)
+    if refusal.reason == "SLOT_TAKEN" and "start" in said:
+        return f"{said['resource_id']} is taken from {said['start']} to {said['end']}"
+    who = f"{said['resource_id']}: " if "resource_id" in said else ""
+    if "detail" in said or "obstacles" in said:
+        return f"{text}: {who}{said.get('detail') or said['obstacles']}"
+    if "state" in said:
+        return f"{text}: it is {said['state']}"
+    return text

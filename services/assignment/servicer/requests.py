@@ -1,0 +1,95 @@
+"""Serves RequestService."""
+
+from typing import Any
+
+import grpc
+from fairslot.assignment.v1 import request_pb2 as pb
+from fairslot.assignment.v1 import request_pb2_grpc
+
+from kit.call import current_caller
+from kit.fault import Invalid
+from services.assignment.domain import BookingRequest, Place, RequestState
+from services.assignment.engine import Requests
+from services.assignment.servicer import reading, writing
+from services.assignment.servicer.refusals import answered
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RequestServicer(request_pb2_grpc.RequestServiceServicer):
+    """Translates; decides nothing."""
+
+    def __init__(self, requests: Requests) -> None:
+        """Keeps the part of the engine that answers."""
+        self._requests = requests
+
+    async def CreateRequest(  # noqa: N802
+        self, request: pb.CreateRequestRequest, context: Context
+    ) -> pb.CreateRequestResponse:
+        """Creates a booking request in state OPEN."""
+        key = reading.write_key(request)
+        asked = request.request
+        wanted = BookingRequest(
+            id=asked.id,
+            service_type_id=asked.service_type_id,
+            window=reading.request_window(asked, now=self._requests.now()),
+            party_size=asked.party_size,
+            place=_place(asked),
+            customer_hash=asked.customer_hash,
+            required_skills=tuple(asked.required_skills),
+            resource_ids=tuple(asked.resource_ids),
+            zone=asked.zone,
+            labels=dict(asked.labels),
+        )
+        outcome = await answered(self._requests.create(key, wanted))
+        return pb.CreateRequestResponse(
+            request=writing.booking_request(outcome.request, outcome.generations)
+        )
+
+    async def GetRequest(  # noqa: N802
+        self, request: pb.GetRequestRequest, context: Context
+    ) -> pb.GetRequestResponse:
+        """Reads one booking request."""
+        found = await self._requests.get(current_caller().tenant, request.id)
+        return pb.GetRequestResponse(request=writing.booking_request(found))
+
+    async def ListRequests(  # noqa: N802
+        self, request: pb.ListRequestsRequest, context: Context
+    ) -> pb.ListRequestsResponse:
+        """Lists booking requests, oldest first."""
+        state = RequestState(pb.BookingRequest.State.Name(request.state)) if request.state else None
+        page = await self._requests.listed(
+            current_caller().tenant,
+            state=state,
+            limit=reading.page_size(request.page_size),
+            after=reading.page_after(request.page_token),
+        )
+        return pb.ListRequestsResponse(
+            requests=[writing.booking_request(item) for item in page.items],
+            next_page_token=reading.page_token(page.last),
+        )
+
+    async def CancelRequest(  # noqa: N802
+        self, request: pb.CancelRequestRequest, context: Context
+    ) -> pb.CancelRequestResponse:
+        """Cancels a booking request that is OPEN or HELD."""
+        outcome = await answered(
+            self._requests.cancel(
+                reading.write_key(request),
+                request_id=request.id,
+                version=reading.version_of(request.etag),
+                reason=request.reason,
+            )
+        )
+        return pb.CancelRequestResponse(
+            request=writing.booking_request(outcome.request, outcome.generations)
+        )
+
+
+def _place(asked: pb.BookingRequest) -> Place | None:
+    if not asked.HasField("place"):
+        return None
+    place = asked.place
+    if not (-90 <= place.latitude <= 90 and -180 <= place.longitude <= 180):
+        raise Invalid.field("request.place", "is not on the earth")
+    return Place(place.latitude, place.longitude)

@@ -1,0 +1,129 @@
+"""Puts what the engine answers into messages."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from fairslot.assignment.v1 import assignment_pb2, request_pb2
+from google.type.latlng_pb2 import LatLng
+
+from kit import position
+from services.assignment.domain import (
+    Allocation,
+    AllocationState,
+    BookingRequest,
+    Outcome,
+    WorkloadRow,
+)
+from services.assignment.peers.moments import interval, timestamp
+
+HOLD_STATES = {
+    AllocationState.HELD: assignment_pb2.Hold.HELD,
+    AllocationState.RELEASED: assignment_pb2.Hold.RELEASED,
+    AllocationState.EXPIRED: assignment_pb2.Hold.EXPIRED,
+}
+ASSIGNMENT_STATES = {
+    AllocationState.ASSIGNED: assignment_pb2.Assignment.ASSIGNED,
+    AllocationState.CANCELLED: assignment_pb2.Assignment.CANCELLED,
+    AllocationState.COMPLETED: assignment_pb2.Assignment.COMPLETED,
+}
+
+
+def freshness(generations: Mapping[str, int]) -> str:
+    """Returns the token of a write that left these resources at these generations."""
+    if not generations:
+        return ""
+    return position.encode({f"r/{name}": number for name, number in generations.items()})
+
+
+def hold(
+    outcome: Outcome, *, token: str = "", ttl_remaining: timedelta | None = None
+) -> assignment_pb2.Hold:
+    """Returns a hold; what remains of it is counted from when it was placed unless given."""
+    allocation = outcome.allocation
+    assert allocation is not None
+    message = assignment_pb2.Hold(
+        id=allocation.id,
+        token=token,
+        resource_ids=allocation.resource_ids,
+        start=timestamp(allocation.slot.start),
+        end=timestamp(allocation.slot.end),
+        state=HOLD_STATES.get(allocation.state, assignment_pb2.Hold.CONFIRMED),
+        booking_request_id=allocation.booking_request_id,
+        service_type_id=allocation.service_type_id,
+        party_size=allocation.party_size,
+        freshness=freshness(outcome.generations),
+    )
+    if allocation.expires_at is not None and allocation.held_at is not None:
+        message.expires_at.FromDatetime(allocation.expires_at)
+        if allocation.state is AllocationState.HELD:
+            remaining = ttl_remaining or allocation.expires_at - allocation.held_at
+            message.ttl_remaining.FromTimedelta(remaining)
+    return message
+
+
+def assignment(
+    allocation: Allocation | None, generations: Mapping[str, int]
+) -> assignment_pb2.Assignment:
+    """Returns an assignment."""
+    assert allocation is not None
+    message = assignment_pb2.Assignment(
+        id=allocation.id,
+        state=ASSIGNMENT_STATES[allocation.state],
+        resource_ids=allocation.resource_ids,
+        start=timestamp(allocation.slot.start),
+        end=timestamp(allocation.slot.end),
+        occupied=interval(allocation.occupied),
+        booking_request_id=allocation.booking_request_id,
+        service_type_id=allocation.service_type_id,
+        party_size=allocation.party_size,
+        assignment_reason=allocation.reason,
+        assigned_by=allocation.assigned_by,
+        cancel_reason=allocation.cancel_reason,
+        etag=str(allocation.version),
+        freshness=freshness(generations),
+    )
+    if allocation.assigned_at is not None:
+        message.assigned_at.FromDatetime(allocation.assigned_at)
+    return message
+
+
+def booking_request(
+    request: BookingRequest | None, generations: Mapping[str, int] | None = None
+) -> request_pb2.BookingRequest:
+    """Returns a booking request."""
+    assert request is not None
+    message = request_pb2.BookingRequest(
+        id=request.id,
+        service_type_id=request.service_type_id,
+        window=interval(request.window),
+        party_size=request.party_size,
+        customer_hash=request.customer_hash,
+        required_skills=request.required_skills,
+        resource_ids=request.resource_ids,
+        zone=request.zone,
+        labels=dict(request.labels),
+        state=request_pb2.BookingRequest.State.Value(request.state.value),
+        assignment_id=request.assignment_id,
+        etag=request.etag,
+        freshness=freshness(generations or {}),
+    )
+    if request.place is not None:
+        place = LatLng(latitude=request.place.latitude, longitude=request.place.longitude)
+        message.place.CopyFrom(place)
+    if request.created_at is not None:
+        message.created_at.FromDatetime(request.created_at)
+    return message
+
+
+def workload(rows: Iterable[WorkloadRow]) -> assignment_pb2.GetWorkloadResponse:
+    """Returns committed work in columns."""
+    message = assignment_pb2.GetWorkloadResponse()
+    indexes: dict[str, int] = {}
+    for row in rows:
+        message.resource_indexes.append(indexes.setdefault(row.resource_id, len(indexes)))
+        message.days.append(row.day)
+        message.bookings.append(row.bookings)
+        message.minutes.append(row.minutes)
+        message.delivered.append(int(row.delivered))
+    message.resource_ids.extend(indexes)
+    return message

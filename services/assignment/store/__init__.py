@@ -1,0 +1,7 @@
+"""The ledger's store: one call of the database per write, and the reads beside it."""
+
+from services.assignment.store.ledger import Ledger
+from services.assignment.store.reads import Page, Reads
+from services.assignment.store.upkeep import Upkeep
+
+__all__ = ["Ledger", "Page", "Reads", "Upkeep"]

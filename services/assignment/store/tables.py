@@ -1,0 +1,33 @@
+"""The ledger's tables as far as ordinary queries read them; migrations/sql has them whole."""
+
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, literal_column
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+
+SCHEMA = MetaData(schema="assignment")
+MOMENT = TIMESTAMP(timezone=True)
+
+allocation = Table(
+    "allocation",
+    SCHEMA,
+    Column("tenant_id", String),
+    Column("allocation_id", String),
+    Column("state", String),
+    Column("request_id", String),
+    Column("resource_ids", ARRAY(String)),
+    Column("slot_start", MOMENT),
+    Column("slot_end", MOMENT),
+    Column("version", BigInteger),
+)
+# An allocation as answers tell it.
+allocation_record = literal_column("assignment.allocation_record(allocation)", JSONB)
+
+# Booking requests as they stand at this moment.
+request_now = Table(
+    "request_now",
+    SCHEMA,
+    Column("tenant_id", String),
+    Column("request_id", String),
+    Column("state_now", String),
+    Column("created_at", MOMENT),
+    Column("record", JSONB),
+)
