@@ -16,6 +16,7 @@ from services.matching.domain import (
 )
 from services.matching.engine.outside import Column, Mask, Matrix
 from services.matching.rules.filters import FILTERS, Asked, refusals
+from services.matching.rules.preferences import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,25 @@ class Layout:
     def resources(self) -> Column:
         """The resources that occur in any pair, ascending."""
         return np.flatnonzero(self.used.any(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One question, who is free for it, and the policy that ranks them."""
+
+    asked: Asked
+    matrix: Matrix
+    layout: Layout
+    policy: Policy
+    # The tenant's, whose days and months are meant.
+    zone: ZoneInfo
+
+    @property
+    def compared(self) -> bool:
+        """Whether any candidate is a person whom the policy compares with others."""
+        return self.policy.weighs_fairness and any(
+            self.matrix.resources[row].is_person for row in self.layout.resources
+        )
 
 
 def lay_out(asked: Asked, matrix: Matrix, zone: ZoneInfo) -> Layout:

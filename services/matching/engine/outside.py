@@ -21,6 +21,8 @@ class Matrix:
     window_start: int
     window_end: int
     duration: int
+    # All that the work requires, by name.
+    required_skills: tuple[str, ...]
     # Who could serve; `pairs` points into it.
     resources: tuple[Resource, ...]
     # Working days offered: one row per resource, one column per month.

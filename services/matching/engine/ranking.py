@@ -1,5 +1,6 @@
 """Ranks candidates: asks availability and assignment once each, then scores and explains."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,11 +18,12 @@ from services.matching.domain import (
     moment_of,
 )
 from services.matching.engine.explaining import Scene
-from services.matching.engine.layout import Layout, lay_out
+from services.matching.engine.layout import Scope, lay_out
 from services.matching.engine.outside import Assignment, Availability, Matrix
+from services.matching.engine.people import pools
 from services.matching.engine.scoring import Tables, best, tabulate
 from services.matching.rules.filters import Asked, failures
-from services.matching.rules.preferences import POLICIES, Policy, policy_named
+from services.matching.rules.preferences import POLICIES, policy_named
 from services.matching.rules.sentences import nothing_sentence
 
 DEFAULT_LIMIT = 10
@@ -72,16 +74,18 @@ async def rank(call: RankCall, availability: Availability, assignment: Assignmen
     )
     zone = ZoneInfo(matrix.time_zone)
     layout = lay_out(asked, matrix, zone)
+    scope = Scope(asked, matrix, layout, policy, zone)
     rejections = _merged(matrix.rejections, layout.rejections, most=call.max_rejections)
     rejected_count = matrix.rejected_count + len(layout.rejections)
     candidates: tuple[Candidate, ...] = ()
     result = _nothing(matrix, rejections, rejected_count)
     if not layout.empty:
-        tables = await _tables(asked, matrix, layout, policy, assignment)
-        alone = len(layout.resources) == 1
-        scene = Scene(matrix, layout, tables, policy, zone=zone, alone=alone)
+        tables = await _tables(call, scope, availability, assignment)
+        # Where only some were asked for, one alone says nothing.
+        alone = len(layout.resources) == 1 and not question.resource_ids
+        scene = Scene(scope, tables, alone=alone)
         # The best is explained even where none is wanted, for the sentence.
-        choices = best(matrix, layout, tables, policy, limit=max(call.limit, 1))
+        choices = best(scope, tables, limit=max(call.limit, 1))
         found = tuple(scene.candidate(choice) for choice in choices)
         candidates, result = found[: call.limit], scene.headline(found[0])
     return Ranking(
@@ -116,31 +120,30 @@ def _slot_start(slot: Window | None) -> int | None:
 
 
 async def _tables(
-    asked: Asked, matrix: Matrix, layout: Layout, policy: Policy, assignment: Assignment
+    call: RankCall, scope: Scope, availability: Availability, assignment: Assignment
 ) -> Tables:
-    """Asks for the work that the policy weighs: whole months of all people, or the slots' days."""
-    compared = policy.weighs_fairness and any(
-        matrix.resources[row].is_person for row in layout.resources
-    )
-    rows = set(layout.resources.tolist())
+    """Asks for the work that the policy weighs: whole months of everybody, or the slots' days."""
+    matrix, layout = scope.matrix, scope.layout
+    compared = scope.compared
+    # Whom fairness compares is not known yet, so it asks about everybody.
+    names = () if compared else tuple(matrix.resources[row].id for row in layout.resources)
     first_day, end_day = int(layout.first_days.min()), int(layout.last_days.max()) + 1
     if compared:
-        rows.update(row for row, one in enumerate(matrix.resources) if one.is_person)
         first_day, end_day = layout.months[0].first_day, layout.months[-1].end_day
-    zone = ZoneInfo(matrix.time_zone)
-    workload = await assignment.workload(
-        Window(moment_of(day_start(first_day, zone)), moment_of(day_start(end_day, zone))),
-        time_zone=matrix.time_zone,
-        resource_ids=tuple(matrix.resources[row].id for row in sorted(rows)),
+    workload, shared = await asyncio.gather(
+        assignment.workload(
+            Window(*(moment_of(day_start(day, scope.zone)) for day in (first_day, end_day))),
+            time_zone=matrix.time_zone,
+            resource_ids=names,
+        ),
+        pools(
+            availability,
+            layout.months if compared else (),
+            matrix.required_skills,
+            at_least_as_fresh=call.at_least_as_fresh,
+        ),
     )
-    return tabulate(
-        matrix,
-        layout,
-        workload,
-        first_day=first_day,
-        end_day=end_day,
-        party_size=asked.question.party_size,
-    )
+    return tabulate(scope, workload, shared, first_day=first_day, end_day=end_day)
 
 
 def _merged(

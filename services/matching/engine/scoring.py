@@ -1,16 +1,17 @@
 """Scores all pairs of a layout at once and picks the best; nothing is left to chance."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.matching.domain import Month
-from services.matching.engine.layout import Layout
+from services.matching.engine.layout import Layout, Scope
 from services.matching.engine.outside import Column, Mask, Matrix, Workload
+from services.matching.engine.people import Pool, Totals, totals
 from services.matching.rules.facts import DayFacts, SlotFacts
 from services.matching.rules.fairness import Share
-from services.matching.rules.preferences import Policy
 
 if TYPE_CHECKING:
     from services.matching.rules.facts import Whole
@@ -29,10 +30,11 @@ class Tables:
     slot: SlotFacts
     # Units each group would add to its month, per resource.
     added: Column
-    # Units given and offered per resource and month, and who is compared.
+    # Units given and offered per resource and month, who is compared, and with what in all.
     given: Column
     offered: Column
     people: Mask
+    totals: Totals | None
 
     def facts(self, row: int, group: int) -> DayFacts:
         """Gives the facts of one resource on the days of one group, as plain numbers."""
@@ -49,13 +51,15 @@ class Tables:
             capacity_max=_cell(day.capacity_max, row, 0),
         )
 
-    def share(self, row: int, month: int) -> Share:
+    def share(self, row: int, month: int) -> Share | None:
         """Gives what one person was given among all people compared, before any assignment."""
+        if self.totals is None:
+            return None
         return Share(
             offered=int(self.offered[row, month]),
-            offered_all=int(self.offered[self.people, month].sum()),
+            offered_all=self.totals.offered[month],
             given=int(self.given[row, month]),
-            given_all=int(self.given[self.people, month].sum()),
+            given_all=self.totals.given[month],
         )
 
 
@@ -69,18 +73,13 @@ class Choice:
 
 
 def tabulate(
-    matrix: Matrix,
-    layout: Layout,
-    workload: Workload,
-    *,
-    first_day: int,
-    end_day: int,
-    party_size: int,
+    scope: Scope, workload: Workload, shared: Sequence[Pool], *, first_day: int, end_day: int
 ) -> Tables:
     """Turns work and offers into the facts of every resource on every group of days.
 
     `first_day` and `end_day` bound the days of the workload: whole months where fairness counts.
     """
+    matrix, layout = scope.matrix, scope.layout
     bookings = _bookings(matrix, workload, first_day, end_day)
     worked = bookings > 0
     given = _given(worked, layout.months, first_day)
@@ -109,20 +108,27 @@ def tabulate(
         bookings=bookings[:, layout.first_days - first_day],
         priority_rank=ranks[:, None],
         priority_levels=levels,
-        party_size=party_size,
+        party_size=scope.asked.question.party_size,
         capacity_max=np.array(capacities, dtype=np.int64)[:, None],
     )
     slot = SlotFacts(
         wait=layout.starts - matrix.window_start,
         room=matrix.window_end - matrix.duration - matrix.window_start,
     )
-    return Tables(day=day, slot=slot, added=added, given=given, offered=offered, people=people)
+    return Tables(
+        day=day,
+        slot=slot,
+        added=added,
+        given=given,
+        offered=offered,
+        people=people,
+        totals=_totals(scope, workload, shared, offered) if scope.compared else None,
+    )
 
 
-def best(
-    matrix: Matrix, layout: Layout, tables: Tables, policy: Policy, *, limit: int
-) -> list[Choice]:
+def best(scope: Scope, tables: Tables, *, limit: int) -> list[Choice]:
     """Picks the best: most points, then earlier start, lower priority, fewest bookings, id."""
+    matrix, layout, policy = scope.matrix, scope.layout, scope.policy
     if layout.empty or limit <= 0:
         return []
     by_day: Column = np.zeros(layout.used.shape, dtype=np.int64)
@@ -153,6 +159,17 @@ def best(
         Choice(*picked)
         for picked in zip(slots.tolist(), rows.tolist(), points.tolist(), strict=True)
     ]
+
+
+def _totals(scope: Scope, workload: Workload, shared: Sequence[Pool], offered: Column) -> Totals:
+    """Sums over the pools; a candidate always belongs, even if the pool was read earlier."""
+    layout, resources = scope.layout, scope.matrix.resources
+    rows = [row for row in layout.resources.tolist() if resources[row].is_person]
+    whole = [
+        {**pool, **{resources[row].id: int(offered[row, month]) for row in rows}}
+        for month, pool in enumerate(shared)
+    ]
+    return totals(layout.months, whole, workload)
 
 
 def _cell(table: "Whole", row: int, column: int) -> int:

@@ -103,6 +103,7 @@ def _matrix(reply: availability_pb2.SearchSlotMatrixResponse) -> Matrix:
         window_start=ceil_minute(moment(window.start_time)),
         window_end=floor_minute(moment(window.end_time)),
         duration=reply.query.duration.ToTimedelta() // MINUTE,
+        required_skills=tuple(reply.query.required_skills),
         resources=tuple(
             Resource(
                 id=row.id,

@@ -36,8 +36,8 @@ class Story:
     """What sentences about one candidate need beside its facts."""
 
     resource: Resource
-    # What the month gave before the assignment.
-    share: Share
+    # What the month gave before the assignment; None where nobody is compared.
+    share: Share | None
     # Units the assignment would add to the month.
     added: int
     month: Month
@@ -46,6 +46,7 @@ class Story:
 def fairness_clause(story: Story) -> str:
     """Says what the month has given so far and where this assignment would lead."""
     share, month = story.share, _month(story.month)
+    assert share is not None
     if share.offered_all == 0:
         return f"nobody offers days in {month}, so there is nothing to compare"
     if share.given_all == 0:
@@ -70,7 +71,7 @@ def priority_clause(facts: DayFacts, story: Story) -> str:
     """Says where the static priority stands among the candidates'."""
     number, rank = story.resource.priority, int(facts.priority_rank)
     if facts.priority_levels == 1:
-        return f"priority {number} like every candidate"
+        return f"priority {number}, as every candidate has"
     if rank == 0:
         return f"priority {number}, the best of {facts.priority_levels}"
     return f"priority {number}, number {rank + 1} of {facts.priority_levels}"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.matching.domain import Month, Resource, moment_of
+from services.matching.rules.fairness import Share
 from services.matching.tests.worlds import World
 
 
@@ -46,6 +47,21 @@ def rank(world: World, policy: str) -> list[Ranked]:
             r.resource_id,
         ),
     )
+
+
+def forecast(world: World, start: int, name: str) -> tuple[Share, int]:
+    """Gives what the month gave one person among all people, and what this slot would add."""
+    month = _month(world, start)
+    people = [one.id for one in world.resources if one.is_person]
+    worked = {(who, day) for who, day in world.bookings if Month(day.year, day.month) == month}
+    share = Share(
+        offered=world.offered.get((name, month), 0),
+        offered_all=sum(world.offered.get((who, month), 0) for who in people),
+        given=sum(1 for who, _ in worked if who == name),
+        given_all=sum(1 for who, _ in worked if who in people),
+    )
+    days = {day for day in touched(world, start) if Month(day.year, day.month) == month}
+    return share, len(days - {day for who, day in worked if who == name})
 
 
 def touched(world: World, start: int) -> set[date]:

@@ -67,8 +67,9 @@ async def test_fairness_asks_for_the_whole_local_month_of_the_start(zone, day, w
     ((asked, asked_zone, names),) = calls.workloads
     assert (asked.start, asked.end) == tuple(moment_of(at(edge)) for edge in window)
     assert asked_zone == zone
-    # All people are compared, bookable or not; the table is asked about for its own load.
-    assert names == ("ada", "bo", "t1")
+    # Whom fairness compares is asked at the same time, so the work of everybody is.
+    assert names == ()
+    assert [name for _, _, name in calls.offers] == [()]
 
 
 async def test_load_alone_asks_for_the_days_of_the_slots():
@@ -81,11 +82,21 @@ async def test_load_alone_asks_for_the_days_of_the_slots():
         assert names == tuple(free)
 
 
-async def test_one_question_to_each_side():
+async def test_what_is_asked_of_each_side():
     _, calls = await rank(team())
+    assert calls.names == ["slots", "workload", "offers"]
+    _, calls = await rank(team(), policy="v1")
+    assert calls.names == ["slots", "workload"]
+    _, calls = await rank(team(free={START: frozenset({"t1"})}))
     assert calls.names == ["slots", "workload"]
     _, calls = await rank(team(), booking_request_id="q1")
-    assert calls.names == ["question_of", "slots", "workload"]
+    assert calls.names == ["question_of", "slots", "workload", "offers"]
+    days = [START, START + 40 * 1440]
+    world = team(free={day: frozenset({"ada"}) for day in days}, window=(START, days[-1] + 60))
+    _, calls = await rank(replace(world, required_skills=("go", "sql", "go")))
+    assert calls.offers == [
+        (month, skill, ()) for month in ("2027-03", "2027-04") for skill in ("go", "sql")
+    ]
 
 
 async def test_what_was_asked_reaches_availability():
@@ -109,7 +120,7 @@ async def test_what_was_asked_reaches_availability():
 async def test_one_slot_takes_the_place_of_the_window():
     start = moment_of(START + 1440)
     ranking, calls = await rank(team(), booking_request_id="q1", slot=Window(start))
-    assert calls.names == ["question_of", "duration", "slots", "workload"]
+    assert calls.names == ["question_of", "duration", "slots", "workload", "offers"]
     assert {one.start for one in ranking.candidates} == {START + 1440}
     # Nothing is earlier than the only start, so nothing is said of it.
     assert {term.rule for one in ranking.candidates for term in one.terms} == {
@@ -119,7 +130,7 @@ async def test_one_slot_takes_the_place_of_the_window():
     }
     longer = Window(moment_of(START), moment_of(START + 2 * 1440))
     ranking, calls = await rank(team(), slot=longer)
-    assert calls.names == ["slots", "workload"]
+    assert calls.names == ["slots", "workload", "offers"]
     assert {one.start for one in ranking.candidates} == {START}
 
 
@@ -184,6 +195,39 @@ async def test_the_only_candidate_is_explained_as_such():
     assert only.match_percent == 100
     ranking, _ = await rank(team())
     assert not any("only candidate" in one.explanation for one in ranking.candidates)
+
+
+async def test_fairness_compares_all_who_could_do_the_work():
+    """Naming one resource narrows the choice, not whom it is compared with."""
+    march = Month(2027, 3)
+    world = team(
+        resources=(person("ada"), person("bo"), person("cy"), table("t1", 4)),
+        offered={("ada", march): 10, ("bo", march): 30, ("cy", march): 60, ("t1", march): 31},
+        bookings={("ada", date(2027, 3, 2)): 1, ("bo", date(2027, 3, 2)): 3}
+        | {("cy", day): 1 for day in dates("2027-03-01", 7)}
+        | {("t1", day): 9 for day in dates("2027-03-01", 9)},
+        free={START: frozenset({"ada"})},
+        required_skills=("go", "sql"),
+        able={"go": frozenset({"ada", "bo"}), "sql": frozenset({"ada", "bo", "cy"})},
+    )
+    for asked in ({}, {"resource_ids": ("ada",)}):
+        explanation = (await rank(world, **asked))[0].candidates[0].explanation
+        assert "a fair share is 25.0 %; March 2027 gave 1 of 2 days (gap +25.0" in explanation
+        assert ("the only candidate" in explanation) == (not asked)
+    world = replace(world, required_skills=())
+    explanation = (await rank(world))[0].candidates[0].explanation
+    assert "a fair share is 10.0 %; March 2027 gave 1 of 9 days (gap +1.1" in explanation
+
+
+async def test_a_candidate_belongs_to_the_people_compared_even_if_read_too_late():
+    world = team(
+        free={START: frozenset({"ada"})},
+        able={"go": frozenset({"bo"})},
+        required_skills=("go",),
+        bookings={("bo", date(2027, 3, 2)): 1},
+    )
+    explanation = (await rank(world))[0].candidates[0].explanation
+    assert "a fair share is 50.0 %; March 2027 gave 0 of 1 day (gap -50.0" in explanation
 
 
 async def test_no_candidates_wanted_still_counts_them():

@@ -2,13 +2,15 @@
 
 from datetime import date, timedelta
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matching.domain import Month, Resource, date_of, day_of
+from services.matching.domain import Month, Resource, date_of, day_of, moment_of
 from services.matching.engine import Engine, RankCall
+from services.matching.rules.sentences import Story, fairness_clause
 from services.matching.servicer import ranking_message
 from services.matching.tests import oracle
 from services.matching.tests.worlds import World, WorldAssignment, WorldAvailability, at
@@ -91,6 +93,21 @@ async def test_ranking_equals_the_oracle(policy, world, limit):
     assert found == [tuple(one) for one in oracle.rank(world, policy)][:limit]
     assert all(one.explanation and one.terms for one in ranking.candidates)
     assert all(0 <= one.match_percent <= 100 for one in ranking.candidates)
+
+
+@given(world=worlds())
+@settings(max_examples=150, deadline=None)
+async def test_the_forecast_is_what_fairness_would_say(world):
+    names = {one.id: one for one in world.resources}
+    for one in (await ranked(world, limit=60)).candidates:
+        (name,) = one.resource_ids
+        if not names[name].is_person:
+            assert "fair share" not in one.explanation
+            continue
+        share, added = oracle.forecast(world, one.start, name)
+        day = moment_of(one.start).astimezone(ZoneInfo(world.zone))
+        story = Story(names[name], share, added, Month(day.year, day.month))
+        assert one.explanation.endswith(f"Fairness: {fairness_clause(story)}.")
 
 
 @pytest.mark.parametrize("policy", ["v1", "v2"])

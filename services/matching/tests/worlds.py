@@ -45,6 +45,9 @@ class World:
     party_size: int = 0
     asked_zone: str = ""
     rejections: tuple[Rejection, ...] = ()
+    # Skills the work requires, and who has them; nobody named: everybody.
+    required_skills: tuple[str, ...] = ()
+    able: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def question(self) -> Question:
@@ -72,6 +75,7 @@ class Calls:
     names: list[str] = field(default_factory=list)
     workloads: list[tuple[Window, str, tuple[str, ...]]] = field(default_factory=list)
     slots: list[dict[str, object]] = field(default_factory=list)
+    offers: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
 
 
 class WorldAvailability:
@@ -112,6 +116,7 @@ class WorldAvailability:
             window_start=low,
             window_end=high,
             duration=world.duration,
+            required_skills=world.required_skills,
             resources=tuple(resources),
             offered=np.array(offered, dtype=np.int64).reshape(len(resources), len(months)),
             months=months,
@@ -131,7 +136,13 @@ class WorldAvailability:
 
     async def offers(self, month, *, skill, resource_ids, at_least_as_fresh):
         self.calls.names.append("offers")
-        wanted = [one for one in self.world.resources if not resource_ids or one.id in resource_ids]
+        self.calls.offers.append((str(month), skill, resource_ids))
+        able = self.world.able.get(skill, [one.id for one in self.world.resources])
+        wanted = [
+            one
+            for one in self.world.resources
+            if one.id in able and (not resource_ids or one.id in resource_ids)
+        ]
         if self.random:
             self.random.shuffle(wanted)
         return Offers(
