@@ -75,7 +75,7 @@ async def fairness(
 
 def _worked(workload: Workload, first_day: int, end_day: int) -> dict[str, tuple[int, int]]:
     """Gives the days delivered and the days still to come, per resource."""
-    held = (workload.days >= first_day) & (workload.days < end_day) & (workload.bookings > 0)
+    held = (workload.days >= first_day) & (workload.days < end_day)
     size = len(workload.resource_ids)
     done = np.bincount(workload.indexes[held & workload.delivered], minlength=size).tolist()
     ahead = np.bincount(workload.indexes[held & ~workload.delivered], minlength=size).tolist()

@@ -56,7 +56,6 @@ def totals(months: Sequence[Month], shared: Sequence[Pool], workload: Workload) 
     for month, pool in zip(months, shared, strict=True):
         counted = np.array([name in pool for name in workload.resource_ids], dtype=np.bool_)
         held = (workload.days >= month.first_day) & (workload.days < month.end_day)
-        held &= workload.bookings > 0
         given.append(int(counted[workload.indexes[held]].sum()))
     return Totals(offered=tuple(sum(pool.values()) for pool in shared), given=tuple(given))
 

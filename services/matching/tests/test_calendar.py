@@ -4,7 +4,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.matching.domain import (
@@ -56,6 +56,7 @@ def test_a_day_starts_at_its_first_instant(zone, day, start):
     assert moment_of(day_start(number, ZoneInfo(zone))) == moment_of(at(start))
 
 
+@settings(deadline=None)
 @given(zone=st.sampled_from(ZONES), minute=st.integers(at("1990-01-01"), at("2035-01-01")))
 def test_every_minute_lies_in_its_local_day(zone, minute):
     info = ZoneInfo(zone)
@@ -68,6 +69,7 @@ def test_every_minute_lies_in_its_local_day(zone, minute):
         assert date_of(day) == wall + timedelta(days=1)
 
 
+@settings(deadline=None)
 @given(day=st.integers(day_of(date_of(0)), 100_000))
 def test_a_month_holds_its_days(day):
     month = Month.of_day(day)

@@ -5,7 +5,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.matching.domain import Month, Resource, date_of, day_of, moment_of
@@ -28,6 +28,8 @@ EDGES = (
     ("Asia/Kolkata", "2027-01-31T17:00"),
     ("UTC", "2027-12-31T23:00"),
 )
+# The machine may be busy with other things.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("ada", "bo", "cy", "di", "ed", "flo")
 
 
@@ -83,7 +85,7 @@ async def ranked(world: World, *, random: Random | None = None, **asked):
 
 @pytest.mark.parametrize("policy", ["v1", "v2"])
 @given(world=worlds(), limit=st.integers(1, 60))
-@settings(max_examples=150, deadline=None)
+@settings(UNHURRIED, max_examples=150)
 async def test_ranking_equals_the_oracle(policy, world, limit):
     ranking = await ranked(world, policy=policy, limit=limit)
     found = [
@@ -96,7 +98,7 @@ async def test_ranking_equals_the_oracle(policy, world, limit):
 
 
 @given(world=worlds())
-@settings(max_examples=150, deadline=None)
+@settings(UNHURRIED, max_examples=150)
 async def test_the_forecast_is_what_fairness_would_say(world):
     names = {one.id: one for one in world.resources}
     for one in (await ranked(world, limit=60)).candidates:
@@ -112,7 +114,7 @@ async def test_the_forecast_is_what_fairness_would_say(world):
 
 @pytest.mark.parametrize("policy", ["v1", "v2"])
 @given(world=worlds(), seed=st.integers(0, 2**32), limit=st.integers(1, 60))
-@settings(max_examples=75, deadline=None)
+@settings(UNHURRIED, max_examples=75)
 async def test_the_order_of_inputs_changes_no_byte(policy, world, seed, limit):
     plain = ranking_message(await ranked(world, policy=policy, limit=limit))
     mixed = ranking_message(await ranked(world, policy=policy, limit=limit, random=Random(seed)))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from fairslot.type.v1 import type_pb2
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.matching.domain import Month, Question, Rejection, Resource, floor_minute
@@ -94,6 +94,7 @@ def test_the_first_filter_that_fails_counts():
     )
 
 
+@settings(deadline=None)
 @given(small, small, small, small)
 @example(20, 100, 24, 100)  # exactly 20 % above
 @example(20, 100, 16, 100)  # exactly 20 % below
@@ -149,6 +150,7 @@ def test_what_is_unknown_does_not_apply():
     assert not by_name["earliest"].applies(SlotFacts(wait=0, room=0))
 
 
+@settings(deadline=None)
 @given(small, small, st.integers(0, 3), st.integers(0, 3))
 def test_v1_puts_priority_above_any_load(bookings, other_bookings, rank, other_rank):
     def total(count, level):

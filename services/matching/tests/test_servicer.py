@@ -108,6 +108,13 @@ async def test_the_wire_changes_nothing(stage, policy):
     assert reply.rejected_count == 1
 
 
+async def test_none_wanted_is_not_the_same_as_not_said(stage):
+    message = matching_pb2.RankCandidatesRequest(request=inline(), limit=0, max_rejections=0)
+    reply = await ask(stage, message)
+    assert (len(reply.candidates), len(reply.rejections), reply.rejected_count) == (0, 0, 1)
+    assert reply.result.startswith("There are 5 candidates, best first; the best is ")
+
+
 async def test_a_stored_request_is_read_and_asked_in_full(stage):
     seen = stage[1]
     message = matching_pb2.RankCandidatesRequest(
