@@ -60,12 +60,12 @@ class Booker:
         if not ranked.candidates:
             self._tally.refused[job.hopeless_as] += 1
             return
-        hold = await self._hold(job, ranked.candidates[0], ranked.freshness)
+        hold, why = await self._hold(job, ranked.candidates[0], ranked.freshness)
         self._tally.held += 1
         if job.forgets:
             self._tally.forgotten += 1
             return
-        assignment = await self._confirm(job, hold)
+        assignment = await self._confirm(job, hold, why)
         self._tally.confirmed += 1
         if job.cancels:
             await self._cancel(job, assignment)
@@ -83,7 +83,8 @@ class Booker:
             if job.forgets:
                 request.ttl.CopyFrom(Duration(seconds=FORGOTTEN_TTL_SECONDS))
             try:
-                return (await self._call(methods.PLACE_HOLD, request)).hold
+                placed = await self._call(methods.PLACE_HOLD, request)
+                return placed.hold, choice.explanation
             except Refusal as refusal:
                 others = refusal.alternatives
                 if refusal.reason != "SLOT_TAKEN" or not others or attempt == TRIES_MAX:
@@ -93,10 +94,10 @@ class Booker:
             choice, freshness = others[(job.luck + attempt) % len(others)], ""
         raise AssertionError("the last attempt returns or raises")
 
-    async def _confirm(self, job: Job, hold: ledger.Hold) -> ledger.Assignment:
+    async def _confirm(self, job: Job, hold: ledger.Hold, why: str) -> ledger.Assignment:
         def confirm() -> ledger.ConfirmHoldRequest:
             return ledger.ConfirmHoldRequest(
-                hold_token=hold.token, request_id=self._key(job, "confirm")
+                hold_token=hold.token, reason=why, request_id=self._key(job, "confirm")
             )
 
         if job.repeats and job.repeats_at_once:
