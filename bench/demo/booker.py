@@ -70,8 +70,13 @@ class Booker:
         if job.cancels:
             await self._cancel(job, assignment)
 
-    async def _hold(self, job: Job, choice: matching_pb2.Candidate, freshness: str) -> ledger.Hold:
-        """Holds the best choice; when somebody was faster, one of the alternatives."""
+    async def _hold(
+        self, job: Job, choice: matching_pb2.Candidate, freshness: str
+    ) -> tuple[ledger.Hold, str]:
+        """Holds the best choice, or one of the alternatives when somebody was faster.
+
+        Returns the hold and the explanation of the choice.
+        """
         for attempt in range(1, TRIES_MAX + 1):
             request = ledger.PlaceHoldRequest(
                 booking_request_id=job.id,
