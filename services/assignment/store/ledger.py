@@ -37,7 +37,7 @@ LEAST_SECONDS = 0.03
 # A plan is placed again once its resources are registered.
 PLACINGS_MAX = 2
 
-NOT_REGISTERED = "FS004"
+NOT_REGISTERED = "LD004"
 KEY = "%s::text, %s::text, %s::text, %s::text, %s::bytea, %s::int"
 PLACE = (
     f"SELECT assignment.place({KEY}, %s::text, %s::text, %s::text, %s::text[], %s::bool,"
@@ -209,15 +209,15 @@ def fault_of(error: psycopg.Error) -> Fault | None:
     anything.
     """
     match error.sqlstate:
-        case "FS001":
+        case "LD001":
             return Conflict(
                 "REQUEST_IN_PROGRESS",
                 "the same key is being worked on; repeat the call",
                 retry_after_seconds=0.2,
             )
-        case "FS002":
+        case "LD002":
             return key_reused()
-        case "FS003":
+        case "LD003":
             return Exhausted("TOO_MANY_HOLDS", "this customer's budget of live holds is used up")
     if isinstance(error, errors.LockNotAvailable):
         return concurrent_update()

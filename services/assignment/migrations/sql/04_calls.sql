@@ -5,8 +5,8 @@
 -- Claims are changed by whoever holds the lock of their resource or of their allocation.
 --
 -- Conditions raised, none of which is stored (the transaction is rolled back with them):
---   FS001 the key is being worked on         FS002 the key was used for another payload
---   FS003 too many live holds                FS004 a resource is not registered yet
+--   LD001 the key is being worked on         LD002 the key was used for another payload
+--   LD003 too many live holds                LD004 a resource is not registered yet
 --   40001 something moved between looking and locking; try again
 
 -- Opens a call. Returns what was answered to this key before, or null if the call is to run.
@@ -31,7 +31,7 @@ BEGIN
         BEGIN
             PERFORM pg_advisory_xact_lock(v_lock);
         EXCEPTION WHEN lock_not_available THEN
-            RAISE EXCEPTION 'the key is being worked on' USING ERRCODE = 'FS001';
+            RAISE EXCEPTION 'the key is being worked on' USING ERRCODE = 'LD001';
         END;
     END IF;
     SELECT request_hash,
@@ -43,7 +43,7 @@ BEGIN
         RETURN NULL;
     END IF;
     IF v_hash <> p_hash THEN
-        RAISE EXCEPTION 'the key was used for another payload' USING ERRCODE = 'FS002';
+        RAISE EXCEPTION 'the key was used for another payload' USING ERRCODE = 'LD002';
     END IF;
     RETURN v_outcome || '{"replayed": true}';
 END $$;
@@ -120,6 +120,6 @@ BEGIN
     WHERE tenant_id = p_tenant AND customer_hash = p_customer_hash AND customer_hash <> ''
       AND state = 'HELD' AND hold_expires_at > clock_timestamp();
     IF v_live >= p_max_live_holds THEN
-        RAISE EXCEPTION 'the customer has % live holds', v_live USING ERRCODE = 'FS003';
+        RAISE EXCEPTION 'the customer has % live holds', v_live USING ERRCODE = 'LD003';
     END IF;
 END $$;

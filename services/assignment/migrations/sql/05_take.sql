@@ -52,7 +52,7 @@ BEGIN
           AND (r.resource_id = ANY (p_plan) OR r.resource_no = ANY (p_replaced_nos))
         ORDER BY r.resource_no FOR NO KEY UPDATE) AS s;
     IF coalesce(cardinality(t.nos), 0) < cardinality(p_plan) THEN
-        RAISE EXCEPTION 'a resource is not registered' USING ERRCODE = 'FS004';
+        RAISE EXCEPTION 'a resource is not registered' USING ERRCODE = 'LD004';
     END IF;
     t.at := clock_timestamp();
     IF p_own_dead IS NULL AND p_replaced IS NULL THEN
@@ -126,8 +126,8 @@ BEGIN
             IF t.blocked IS NULL THEN
                 RETURN t;
             END IF;
-            RAISE EXCEPTION 'taken' USING ERRCODE = 'FS005';
-        EXCEPTION WHEN SQLSTATE 'FS005' THEN
+            RAISE EXCEPTION 'taken' USING ERRCODE = 'LD005';
+        EXCEPTION WHEN SQLSTATE 'LD005' THEN
             NULL;
         END;
     END LOOP;
