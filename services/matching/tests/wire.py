@@ -200,4 +200,4 @@ async def standing(world: World, jwks_path) -> AsyncIterator[tuple[object, Seen]
         grpc.aio.insecure_channel(address) as channel,
     ):
         yield matching_pb2_grpc.MatchingServiceStub(channel), seen
-    await server.stop(None)
+    await server.stop(grace=1.0)
