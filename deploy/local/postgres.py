@@ -20,6 +20,8 @@ from deploy.local.rundir import RunDir
 SUPERUSER = "postgres"
 # PostgreSQL refuses to run as root; this user exists everywhere and owns nothing.
 PLAIN_USER = "nobody"
+# Remembers that something of a run directory lies elsewhere.
+MOVED_FILE = "moved.json"
 
 SETTINGS = {
     # A booking that was acknowledged survives a crash: never traded for speed.
@@ -83,14 +85,23 @@ def find_layout(run: RunDir) -> Layout:
     entry = pwd.getpwnam(PLAIN_USER)
     home, programs = run.path, wheel / "bin"
     if not can_enter(run.path, entry.pw_uid):
-        home = own_directory(run.moved_data)
+        home = moved_home(run)
     if not can_enter(programs, entry.pw_uid):
-        programs = copied_programs(wheel, own_directory(run.moved_data))
+        programs = copied_programs(wheel, moved_home(run))
     return Layout(programs, home / "postgres", (entry.pw_uid, entry.pw_gid))
 
 
-def own_directory(path: Path) -> Path:
-    """Makes a directory in a place open to all; refuses one that somebody else prepared."""
+def moved_home(run: RunDir) -> Path:
+    """Makes the directory for what cannot lie in the run directory, in a place open to all.
+
+    Raises:
+        StackError: somebody else prepared a directory of that name.
+    """
+    path = run.moved_data
+    if not run.read_json(MOVED_FILE):
+        # Whoever removed the run directory has removed the passwords of this data.
+        run.forget_moved_data()
+        run.write_json(MOVED_FILE, {"to": str(path)})
     path.mkdir(mode=0o711, exist_ok=True)
     status = path.lstat()
     if path.is_symlink() or status.st_uid != os.geteuid():

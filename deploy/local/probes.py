@@ -3,6 +3,8 @@
 import asyncio
 from functools import partial
 
+from deploy.local.errors import StackError
+
 PROBE_TIMEOUT_SECONDS = 1.0
 
 
@@ -51,12 +53,16 @@ async def postgres_ok(url: str) -> bool:
 
 
 def connects(url: str) -> bool:
-    """Opens and closes one connection."""
+    """Opens and closes one connection; raises StackError when the password is wrong."""
     import psycopg  # late: loaded while the server starts, not before
 
     try:
         psycopg.connect(url, connect_timeout=2).close()
-    except psycopg.OperationalError:
+    except psycopg.OperationalError as error:
+        if "password" in str(error):
+            raise StackError(
+                "the data was made with other passwords; `make reset` forgets it"
+            ) from None
         return False
     return True
 

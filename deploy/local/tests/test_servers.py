@@ -108,6 +108,16 @@ def command(run: RunDir, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def test_lost_passwords_are_explained(place: Path) -> None:
+    run = RunDir(place / "run")
+    with background(run, ["servers"], SERVERS_FILE):
+        pass
+    (run.path / "secrets.json").unlink()
+    refused = command(run, "servers")
+    assert refused.returncode == 1
+    assert "make reset" in refused.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has directories that root alone can enter")
 def test_roots_own_directory_is_no_obstacle(place: Path) -> None:
     place.chmod(0o700)
@@ -116,6 +126,10 @@ def test_roots_own_directory_is_no_obstacle(place: Path) -> None:
         with background(run, ["servers"], SERVERS_FILE) as found:
             psycopg.connect(found["database_url"]).close()
             assert run.moved_data.exists()
+        # Passwords and data go together, wherever they lie.
+        shutil.rmtree(run.path)
+        with background(run, ["servers"], SERVERS_FILE) as found:
+            psycopg.connect(found["database_url"]).close()
     finally:
         run.forget()
     assert not run.moved_data.exists()
