@@ -11,6 +11,7 @@ import time
 from deploy.local import background
 from deploy.local.banner import banner
 from deploy.local.errors import StackError
+from deploy.local.oblivion import forget
 from deploy.local.rundir import RunDir
 from deploy.local.stack import STACK_FILE, running_servers, running_stack
 
@@ -107,7 +108,7 @@ def main(arguments: list[str]) -> int:
             was_running = background.stop(run)
             print("stopped" if was_running else f"no stack runs in {run.path}")
             if options.command == "reset":
-                run.forget()
+                forget(run)
                 print(f"forgot everything in {run.path}")
     except (StackError, PermissionError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -18,6 +18,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Serialises set-ups on a server that several stacks share; roles belong to the whole server.
 SETUP_LOCK = 0x_FA12_5107
+SETUP_MARK = "fairslot set-up"
 
 ROLES = """
 DO $$ BEGIN
@@ -121,7 +122,7 @@ def fingerprint(service: str, secret: str) -> str:
     for file in sorted(versions_of(service).parent.rglob("*.*")):
         if file.suffix in (".py", ".sql"):
             digest.update(file.name.encode() + file.read_bytes())
-    return f"fairslot set-up {digest.hexdigest()}"
+    return f"{SETUP_MARK} {digest.hexdigest()}"
 
 
 def create_database(server_url: str, name: str, *, template: str = "") -> str:
