@@ -68,6 +68,10 @@ def _counted_load_points(weight: int, facts: DayFacts) -> "Whole":
     return (weight - facts.bookings) * (facts.bookings < weight)
 
 
+def _priorities_differ(facts: DayFacts) -> "Truth":
+    return facts.priority_levels > 1
+
+
 def _priority_points(weight: int, facts: DayFacts) -> "Whole":
     """Falls evenly over the levels found among the candidates."""
     steps = max(facts.priority_levels - 1, 1)
@@ -129,7 +133,7 @@ PRIORITY = Preference(
     name="priority",
     sentence="Prefers the lower static priority number.",
     weight=5,
-    applies=_always,
+    applies=_priorities_differ,
     points=_priority_points,
     reason=priority_clause,
 )
@@ -145,7 +149,7 @@ RULING_PRIORITY = Preference(
     name="priority",
     sentence="Prefers the lower static priority number above all.",
     weight=101,
-    applies=_always,
+    applies=_priorities_differ,
     points=_ruling_priority_points,
     reason=priority_clause,
     most=_ruling_priority_most,

@@ -70,8 +70,6 @@ def bookings_clause(facts: DayFacts) -> str:
 def priority_clause(facts: DayFacts, story: Story) -> str:
     """Says where the static priority stands among the candidates'."""
     number, rank = story.resource.priority, int(facts.priority_rank)
-    if facts.priority_levels == 1:
-        return f"priority {number}, as every candidate has"
     if rank == 0:
         return f"priority {number}, the best of {facts.priority_levels}"
     return f"priority {number}, number {rank + 1} of {facts.priority_levels}"

@@ -76,7 +76,8 @@ def _points(world, policy, pairs, start: int, one: Resource):
     levels = sorted({other.priority for _, other in pairs})
     rank_, steps = levels.index(one.priority), max(len(levels) - 1, 1)
     if policy == "v1":
-        yield "priority", 101 * (steps - rank_), 101 * steps
+        if len(levels) > 1:
+            yield "priority", 101 * (steps - rank_), 101 * steps
         yield "load", max(100 - bookings, 0), 100
         return
     if one.is_person:
@@ -84,7 +85,8 @@ def _points(world, policy, pairs, start: int, one: Resource):
     if world.party_size and one.capacity_max:
         yield "fit", floor(Fraction(50 * world.party_size, one.capacity_max)), 50
     yield "load", floor(Fraction(20, bookings + 1)), 20
-    yield "priority", floor(5 * Fraction(steps - rank_, steps)), 5
+    if len(levels) > 1:
+        yield "priority", floor(5 * Fraction(steps - rank_, steps)), 5
     room = world.window[1] - world.duration - world.window[0]
     if room > 0:
         yield "earliest", floor(10 * (1 - Fraction(start - world.window[0], room))), 10

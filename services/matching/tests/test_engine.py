@@ -91,7 +91,6 @@ async def test_one_slot_takes_the_place_of_the_window():
     assert {term.rule for one in ranking.candidates for term in one.terms} == {
         "fairness",
         "load",
-        "priority",
     }
     longer = Window(moment_of(START), moment_of(START + 2 * 1440))
     ranking, calls = await rank(team(), slot=longer)

@@ -147,6 +147,7 @@ def test_what_is_unknown_does_not_apply():
     assert not by_name["fairness"].applies(facts(is_person=False))
     assert not by_name["fit"].applies(facts(party_size=2))
     assert not by_name["fit"].applies(facts(capacity_max=2))
+    assert not by_name["priority"].applies(facts(priority_levels=1))
     assert not by_name["earliest"].applies(SlotFacts(wait=0, room=0))
 
 
