@@ -13,6 +13,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 
 from kit.logs import logger
@@ -124,22 +125,32 @@ class Bus:
         """Publishes in this order, pipelined; returns each one's position, or None where it was not
         taken.
         """
-        waiting = []
+        waiting: list[asyncio.Future[api.PubAck]] = []
         for event in events:
             waiting.append(
                 await self._js.publish_async(
                     event.subject, event.body, headers=dict(event.headers) or None
                 )
             )
-        positions: list[int | None] = []
-        for future in waiting:
-            try:
-                ack: api.PubAck = await asyncio.wait_for(future, PUBLISH_SECONDS)
-                positions.append(ack.seq)
-            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-                log.warning("an event was not taken", error=str(error))
-                positions.append(None)
-        return positions
+        if not waiting:
+            return []
+        _, late = await asyncio.wait(waiting, timeout=PUBLISH_SECONDS)
+        for future in late:
+            future.cancel()
+        refusals = [
+            error for one in waiting if one not in late and (error := one.exception()) is not None
+        ]
+        if late or refusals:
+            log.warning(
+                "events were not taken",
+                late=len(late),
+                refused=len(refusals),
+                error=repr(refusals[0]) if refusals else "",
+            )
+        return [
+            None if one in late or one.exception() is not None else one.result().seq
+            for one in waiting
+        ]
 
     async def follow(
         self, stream: str, subjects: Sequence[str], *, after: int
@@ -195,7 +206,7 @@ class Bus:
             )
             expected = 1
             while True:
-                message = await subscription.next_msg(timeout=3 * HEARTBEAT_SECONDS)
+                message = await _next(subscription, 3 * HEARTBEAT_SECONDS)
                 batch: list[Event] = []
                 while True:
                     if message.reply.startswith("$JS.ACK."):
@@ -208,7 +219,7 @@ class Bus:
                         await self._answer_status(message, expected)
                     if len(batch) >= BATCH_MAX or subscription.pending_msgs == 0:
                         break
-                    message = await subscription.next_msg(timeout=HEARTBEAT_SECONDS)
+                    message = await _next(subscription, HEARTBEAT_SECONDS)
                 yield batch
         finally:
             with contextlib.suppress(Exception):
@@ -229,6 +240,12 @@ class Bus:
     async def ready(self) -> None:
         """Passes if NATS answers: a health check."""
         await self._client.flush(timeout=1)
+
+
+async def _next(subscription: Subscription, seconds: float) -> Msg:
+    """Returns the next message. Without the client's own timeout, which may lose a cancellation."""
+    async with asyncio.timeout(seconds):
+        return await subscription.next_msg(timeout=None)
 
 
 def _numbers(message: Msg) -> tuple[int, int]:

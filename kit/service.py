@@ -24,6 +24,7 @@ from kit.identity import Verifier
 from kit.interceptors import Edge
 from kit.metrics import CallMetrics, served
 from kit.settings import ServiceSettings
+from kit.stopping import stopped
 
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 
@@ -89,8 +90,7 @@ async def serving(service: Service) -> AsyncIterator[str]:
                     yield f"{host}:{port}"
                 finally:
                     await _leave(service, server, health)
-                    for task in background:
-                        task.cancel()
+                    await stopped(background)
         except BaseExceptionGroup as group_error:
             # One failure, of a task or of the block itself, is raised as what it is.
             if len(group_error.exceptions) == 1:
