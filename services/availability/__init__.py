@@ -1,0 +1,1 @@
+"""Availability: the catalog, schedules, outside calendars and free slots."""

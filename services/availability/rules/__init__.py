@@ -1,0 +1,1 @@
+"""The rules of time, slots and eligibility as pure functions."""

@@ -1,0 +1,98 @@
+"""Keeps what is expanded from patterns: working time and allowed starts, in blocks of days."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from services.availability.domain import MINUTES_PER_DAY, GridAnchor, SlotShape
+from services.availability.rules.grid import MAX_RUN_MINUTES, midnight_starts, window_starts
+from services.availability.rules.intervals import Minutes, Spans, containing, minutes
+from services.availability.rules.working import Pattern, expand, local_days, working
+from services.availability.rules.zones import Zones
+
+Made = TypeVar("Made")
+
+BLOCK_DAYS = 32
+BLOCK_MINUTES = BLOCK_DAYS * MINUTES_PER_DAY
+# About 2 KB each.
+MAX_BLOCKS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a block depends on; no shape means working time alone."""
+
+    pattern: Pattern
+    block: int
+    duration: int = 0
+    granularity: int = 0
+    anchor: GridAnchor | None = None
+    grid_zone: str = ""
+
+
+class Expansions:
+    """Working time and allowed starts by (pattern, block), computed when first asked."""
+
+    def __init__(self, zones: Zones) -> None:
+        """Starts empty."""
+        self.zones = zones
+        self.computed = 0
+        self._spans: OrderedDict[_Key, Spans] = OrderedDict()
+        self._starts: OrderedDict[_Key, Minutes] = OrderedDict()
+
+    def working(self, pattern: Pattern, low: int, high: int) -> Spans:
+        """Gives merged working intervals, right within `[low, high)` and not clipped to it."""
+        block = low // BLOCK_MINUTES
+        start, end = block * BLOCK_MINUTES, (block + 1) * BLOCK_MINUTES
+        zone = self.zones.get(pattern.time_zone)
+        if high > end + MINUTES_PER_DAY:
+            return working(zone, pattern, low, high)
+        return self._kept(
+            self._spans,
+            _Key(pattern, block),
+            lambda: working(zone, pattern, start, end + MINUTES_PER_DAY),
+        )
+
+    def starts(self, pattern: Pattern, shape: SlotShape, low: int, high: int) -> Minutes:
+        """Gives the starts in `[low, high)` on the grid whose slots lie inside working time."""
+        if low >= high:
+            return minutes([])
+        blocks = [
+            self._block(pattern, shape, block)
+            for block in range(low // BLOCK_MINUTES, (high - 1) // BLOCK_MINUTES + 1)
+        ]
+        starts = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        first, last = np.searchsorted(starts, (low, high))
+        return starts[first:last]
+
+    def _block(self, pattern: Pattern, shape: SlotShape, block: int) -> Minutes:
+        key = _Key(pattern, block, shape.duration, shape.granularity, shape.anchor, shape.grid_zone)
+        return self._kept(self._starts, key, lambda: self._expand(pattern, shape, block))
+
+    def _expand(self, pattern: Pattern, shape: SlotShape, block: int) -> Minutes:
+        low, high = block * BLOCK_MINUTES, (block + 1) * BLOCK_MINUTES
+        zone = self.zones.get(pattern.time_zone)
+        back = MAX_RUN_MINUTES if shape.anchor is GridAnchor.WINDOW_START else 0
+        worked = expand(zone, pattern, *local_days(low - back, high + shape.duration)).worked
+        if not len(worked.days):
+            return minutes([])
+        if shape.anchor is GridAnchor.WINDOW_START:
+            starts = window_starts(worked, shape.granularity, low, high)
+        else:
+            grid_zone = self.zones.get(shape.grid_zone or pattern.time_zone)
+            starts = midnight_starts(grid_zone, shape.granularity, low, high)
+        return starts[containing(worked.spans(), starts, shape.duration)]
+
+    def _kept(self, shelf: OrderedDict[_Key, Made], key: _Key, make: Callable[[], Made]) -> Made:
+        known = shelf.get(key)
+        if known is not None:
+            shelf.move_to_end(key)
+            return known
+        self.computed += 1
+        made = shelf[key] = make()
+        if len(shelf) > MAX_BLOCKS:
+            shelf.popitem(last=False)
+        return made

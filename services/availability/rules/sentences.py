@@ -1,0 +1,117 @@
+"""Says times and results in plain sentences, fit to be read aloud."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from services.availability.domain import ObstacleCode, Span, moment_of
+
+_REASONS: Mapping[ObstacleCode, str] = {
+    ObstacleCode.INACTIVE: "switched off",
+    ObstacleCode.NOT_QUALIFIED: "without the required skill",
+    ObstacleCode.SKILL_EXPIRED: "with a skill that runs out",
+    ObstacleCode.WRONG_ZONE: "in another zone",
+    ObstacleCode.PARTY_TOO_LARGE: "too small for the party",
+    ObstacleCode.PARTY_TOO_SMALL: "too large for the party",
+    ObstacleCode.OUTSIDE_HOURS: "outside working hours",
+    ObstacleCode.CLOSED: "closed",
+    ObstacleCode.TIME_OFF: "on leave",
+    ObstacleCode.BREAK: "in a break",
+    ObstacleCode.SPLIT_BY_BREAK: "with shifts split too short by a break",
+    ObstacleCode.NOTICE: "needing more notice",
+    ObstacleCode.HORIZON: "beyond the booking horizon",
+    ObstacleCode.BUSY: "booked",
+    ObstacleCode.HELD: "held for somebody else",
+    ObstacleCode.EXTERNAL_BUSY: "busy in an outside calendar",
+    ObstacleCode.BUFFER: "without room for the buffers",
+    ObstacleCode.OFF_GRID: "off the grid of starts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search came to: counts, the first start, and why nothing where there is nothing."""
+
+    starts: int
+    first: int | None
+    complete: bool = True
+    past: bool = False
+    notice: bool = False
+    horizon: bool = False
+    short: bool = False
+    reasons: Counter[ObstacleCode] = field(default_factory=Counter)
+
+
+def moment_text(moment: datetime, time_zone: str) -> str:
+    """Says a moment by the clocks of a zone."""
+    local = moment.astimezone(ZoneInfo(time_zone))
+    return f"{local:%A} {local.day} {local:%B %Y} at {local:%H:%M}"
+
+
+def span_text(span: Span, time_zone: str) -> str:
+    """Says a span by the clocks of a zone, with the second date only if it is another."""
+    zone = ZoneInfo(time_zone)
+    start, end = moment_of(span.start).astimezone(zone), moment_of(span.end).astimezone(zone)
+    until = f"{end:%H:%M}"
+    if start.date() != end.date():
+        until = f"{end:%A} {end.day} {end:%B %Y} {until}"
+    return f"from {start:%A} {start.day} {start:%B %Y} {start:%H:%M} to {until}"
+
+
+def result_sentence(outcome: Outcome, time_zone: str) -> str:
+    """Says in one sentence how many starts there are and the first, or why there is none."""
+    if outcome.first is None:
+        return f"Nothing is free: {_why_nothing(outcome)}."
+    first = moment_text(moment_of(outcome.first), time_zone)
+    if outcome.starts == 1 and outcome.complete:
+        return f"There is one free start: {first}, {_clock_name(time_zone)}."
+    least = "" if outcome.complete else "at least "
+    return (
+        f"There are {least}{outcome.starts:,} free starts; "
+        f"the first is {first}, {_clock_name(time_zone)}."
+    )
+
+
+def verdict_sentence(free: int, asked: int, span: Span, time_zone: str) -> str:
+    """Says in one sentence how many of the resources asked about are free in a slot."""
+    when = f"{span_text(span, time_zone)}, {_clock_name(time_zone)}"
+    if asked == 0:
+        return "There is no resource to ask about."
+    if free == asked:
+        who = "The resource is" if asked == 1 else f"All {asked} resources are"
+        return f"{who} free {when}."
+    if free == 0:
+        who = "The resource is not" if asked == 1 else f"None of {asked} resources is"
+        return f"{who} free {when}."
+    return f"{free} of {asked} resources {'is' if free == 1 else 'are'} free {when}."
+
+
+def _why_nothing(outcome: Outcome) -> str:
+    if outcome.past:
+        return "the window lies in the past"
+    if outcome.notice:
+        return "the notice required leaves no start in the window"
+    if outcome.horizon:
+        return "the window lies beyond the booking horizon"
+    if outcome.short:
+        return "the window is shorter than the service"
+    if not outcome.reasons:
+        return "there is no resource to serve it"
+    total = sum(outcome.reasons.values())
+    parts = [
+        f"{count} {'is' if count == 1 else 'are'} {_REASONS[code]}"
+        for code, count in sorted(outcome.reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if total == 1:
+        return f"the only resource is {_REASONS[next(iter(outcome.reasons))]}"
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"of {total:,} resources, {listed}"
+
+
+def _clock_name(time_zone: str) -> str:
+    """Says a zone as people say it: the city, not the path."""
+    if "/" not in time_zone:
+        return time_zone
+    return f"{time_zone.rsplit('/', 1)[1].replace('_', ' ')} time"
