@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +31,7 @@ MESSAGE_BYTES_MAX = 512 * 1024
 PUBLISH_SECONDS = 5.0
 HEARTBEAT_SECONDS = 2.0
 BATCH_MAX = 256
+TOGETHER_MAX = 1_000
 BACKOFF_SECONDS_MAX = 2.0
 
 
@@ -72,9 +75,12 @@ class Bus:
         replicas: int = 1,
         bytes_max: int = STREAM_BYTES_MAX,
         drop_old: bool = False,
+        whole: bool = False,
     ) -> None:
-        """Creates the stream or brings it to these settings. A full stream refuses, unless it may
-        drop what is old.
+        """Creates the stream or brings it to these settings.
+
+        A full stream refuses, unless it may drop what is old. `whole` lets it take several events
+        as one.
         """
         config = api.StreamConfig(
             name=name,
@@ -86,6 +92,7 @@ class Bus:
             max_msg_size=MESSAGE_BYTES_MAX,
             duplicate_window=DUPLICATE_WINDOW_SECONDS,
             num_replicas=replicas,
+            allow_atomic=whole or None,
         )
         try:
             await self._js.add_stream(config)
@@ -151,6 +158,34 @@ class Bus:
             None if one in late or one.exception() is not None else one.result().seq
             for one in waiting
         ]
+
+    async def publish_together(self, events: Sequence[Event], *, after: int) -> int:
+        """Publishes all or none, and only if the stream still ends at `after`; returns its new end.
+
+        Raises Lost where another writer moved the stream on, or the answer did not come: the
+        stream then ends where it ended, or after these events. They are of one stream that was made
+        with `whole`, and at most TOGETHER_MAX.
+        """
+        headers = [dict(event.headers) for event in events]
+        headers[0][EXPECTED_LAST] = str(after)
+        if len(events) > 1:
+            batch = uuid.uuid4().hex
+            for number, header in enumerate(headers, start=1):
+                header[api.Header.BATCH_ID] = batch
+                header[api.Header.BATCH_SEQUENCE] = str(number)
+            headers[-1][api.Header.BATCH_COMMIT] = "1"
+        try:
+            for event, header in zip(events[:-1], headers[:-1], strict=True):
+                await self._client.publish(event.subject, event.body, headers=header)
+            answer = await self._client.request(
+                events[-1].subject, events[-1].body, timeout=PUBLISH_SECONDS, headers=headers[-1]
+            )
+        except nats.errors.Error as error:
+            raise Lost("the stream did not answer") from error
+        acknowledged = json.loads(answer.data)
+        if "error" in acknowledged:
+            raise Lost(acknowledged["error"].get("description", "the stream refused"))
+        return int(acknowledged["seq"])
 
     async def follow(
         self, stream: str, subjects: Sequence[str], *, after: int
