@@ -1,0 +1,1 @@
+"""Notify: shapes what happened into what planners watch, and keeps the feed."""

@@ -1,0 +1,91 @@
+"""What happened in the other contexts, and the changes that planners see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+# What a planner's page shows of a thing: plain JSON.
+View = Mapping[str, Any]
+
+
+class Topic(StrEnum):
+    """What changes are about; watchers choose among these."""
+
+    REQUESTS = "requests"
+    HOLDS = "holds"
+    ASSIGNMENTS = "assignments"
+    CATALOG = "catalog"
+    SCHEDULES = "schedules"
+
+
+class Kind(StrEnum):
+    """What happened to the thing."""
+
+    SAVED = "SAVED"
+    DELETED = "DELETED"
+    OPEN = "OPEN"
+    HELD = "HELD"
+    CONFIRMED = "CONFIRMED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+    ASSIGNED = "ASSIGNED"
+    CANCELLED = "CANCELLED"
+    COMPLETED = "COMPLETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the feed. (topic, id, version) identifies it for ever."""
+
+    topic: Topic
+    kind: Kind
+    id: str
+    version: int
+    payload: View
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMoved:
+    """A booking request was created or moved on."""
+
+    id: str
+    version: int
+    state: str
+    view: View
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationMoved:
+    """A hold or assignment came into being or moved on, perhaps with its booking request."""
+
+    id: str
+    version: int
+    state: str
+    previous_state: str
+    hold: View
+    assignment: View
+    request: RequestMoved | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogMoved:
+    """Something of the catalog or a schedule was saved or deleted; all of these share a version."""
+
+    topic: Topic
+    kind: Kind
+    ids: tuple[str, ...]
+    revision: int
+    # What sort of thing: a resource and a service type may have the same id.
+    sort: str
+    view: View
+    at: datetime
+
+
+Happened = AllocationMoved | RequestMoved | CatalogMoved

@@ -1,0 +1,79 @@
+"""Writes changes to the feed: one entry per thing that happened, each saying how far was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from fairslot.gateway.v1 import planner_pb2
+from fairslot.notify.v1 import events_pb2
+
+from kit.bus import Bus, Event
+from services.notify.domain import Change
+
+FEED = "FEED"
+FEED_SUBJECTS = ("fairslot.notify.v1.>",)
+SUBJECT = "fairslot.notify.v1.ChangesPublished"
+# The id of the domain event that an entry tells of.
+EVENT_ID = "Fairslot-Event"
+# How far each source was read when the entry was written, this event included, as JSON.
+READ = "Fairslot-Read"
+
+
+class FeedSender:
+    """The only writer of the feed.
+
+    Progress is kept in the feed itself: entries and the note of how far was read are one write,
+    taken whole or not at all and only where the feed still ends as this writer knows it. So a crash
+    loses and repeats nothing, and of two writers one is refused and starts over from what the other
+    wrote.
+    """
+
+    def __init__(self, bus: Bus, *, replicas: int = 1) -> None:
+        self._bus = bus
+        self._replicas = replicas
+        self._last = 0
+        self._read: dict[str, int] = {}
+
+    async def resume(self) -> Mapping[str, int]:
+        """Makes the feed if it is missing; returns how far each source was read."""
+        await self._bus.ensure_stream(
+            FEED, FEED_SUBJECTS, replicas=self._replicas, drop_old=True, whole=True
+        )
+        _, self._last = await self._bus.bounds(FEED)
+        newest = await self._bus.last(FEED)
+        self._read = {}
+        if newest is not None:
+            # Where it ended and what it says must belong together.
+            self._last = newest.position
+            self._read = json.loads(newest.headers.get(READ, "{}"))
+        return dict(self._read)
+
+    async def publish(self, source: str, entries: Sequence[tuple[Event, Sequence[Change]]]) -> None:
+        """Writes what events of one source mean, in order; raises Lost if it was not taken."""
+        if not entries:
+            return
+        outgoing = []
+        for event, changes in entries:
+            self._read[source] = event.position
+            headers = {
+                EVENT_ID: event.headers.get("Nats-Msg-Id", ""),
+                READ: json.dumps(self._read, separators=(",", ":")),
+            }
+            outgoing.append(Event(f"{SUBJECT}.{event.tenant}", encoded(changes), headers))
+        self._last = await self._bus.publish_together(outgoing, after=self._last)
+
+
+def encoded(changes: Sequence[Change]) -> bytes:
+    """Returns the changes as one message."""
+    bundle = events_pb2.ChangesPublished()
+    for change in changes:
+        message = bundle.changes.add(
+            topic=change.topic,
+            kind=planner_pb2.Change.Kind.Value(change.kind),
+            id=change.id,
+            version=change.version,
+        )
+        message.payload.update(change.payload)
+        message.at.FromDatetime(change.at)
+    return bundle.SerializeToString()
