@@ -23,6 +23,8 @@ PLAIN_USER = "nobody"
 # Remembers that something of a run directory lies elsewhere.
 MOVED_FILE = "moved.json"
 
+STARTS_MAX = 10
+
 SETTINGS = {
     # A booking that was acknowledged survives a crash: never traded for speed.
     "synchronous_commit": "on",
@@ -175,6 +177,8 @@ async def postgres_program(
         env=layout.env,
         # SIGINT ends sessions and stops; SIGTERM would wait for the clients.
         stop_signal=signal.SIGINT,
+        # The children of a killed one take a moment to notice, and hold its memory until then.
+        attempts_max=STARTS_MAX,
         user=layout.user,
     )
     return program, url

@@ -34,6 +34,8 @@ class Program:
     ready: Callable[[], Awaitable[bool]]
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    # How often to try to start it, when what a killed one left behind may be in the way at first.
+    attempts_max: int = 1
     # User and group number to run as; None keeps the runner's.
     user: tuple[int, int] | None = None
 
@@ -82,6 +84,11 @@ class Keeper:
     def pid(self) -> int:
         """The process id of the program's present life; 0 before the first."""
         return self._process.pid if self._process else 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program was started and does not run any more."""
+        return self._process is not None and self._process.returncode is not None
 
     @property
     def log_file(self) -> Path:
@@ -187,7 +194,14 @@ class Group:
 
     async def _start_one(self, keeper: Keeper) -> None:
         begun = time.monotonic()
-        await keeper.start()
+        for attempt in range(keeper.program.attempts_max, 0, -1):
+            try:
+                await keeper.start()
+                break
+            except StackError:
+                if attempt == 1 or not keeper.has_ended:
+                    raise
+                await asyncio.sleep(RESTART_PAUSE_SECONDS)
         self._report(f"{keeper.program.name} ready after {time.monotonic() - begun:.2f} s")
         self._tasks.append(asyncio.create_task(keeper.keep()))
 

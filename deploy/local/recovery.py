@@ -13,7 +13,9 @@ from pathlib import Path
 from deploy.local.rundir import RunDir
 
 PIDS_FILE = "pids.json"
-# The kernel has told them to stop when the runner died; this is how long they may take.
+# PostgreSQL waits for its clients when told by SIGTERM.
+STOP_SIGNALS = {"postgres": signal.SIGINT}
+# How long they may take to stop by themselves.
 LEFTOVERS_TIMEOUT_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 
@@ -53,6 +55,10 @@ def forget(run: RunDir) -> None:
 
 async def recover(run: RunDir) -> None:
     """Returns when no process of an earlier stack of this directory is left."""
+    for name, pid in leftovers(run).items():
+        # On Linux the kernel has told them already; once more does no harm.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, STOP_SIGNALS.get(name, signal.SIGTERM))
     deadline = time.monotonic() + LEFTOVERS_TIMEOUT_SECONDS
     while left := leftovers(run):
         if time.monotonic() > deadline:
