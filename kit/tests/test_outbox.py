@@ -19,7 +19,8 @@ from kit.outbox import Relay
 TABLE = """
 CREATE SCHEMA {s};
 CREATE TABLE {s}.outbox (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL UNIQUE DEFAULT uuidv7(),
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  event_id uuid NOT NULL UNIQUE DEFAULT uuidv7(),
   tenant_id text NOT NULL, aggregate text NOT NULL, version bigint NOT NULL, type text NOT NULL,
   payload jsonb NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(),
   published boolean NOT NULL DEFAULT false, stream_seq bigint);
