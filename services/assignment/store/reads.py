@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, String, any_, bindparam, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, select, tuple_
 
 from kit.db import Pool, Statement, borrowed, compiled, tenant_transaction, translated
 from services.assignment.domain import (
@@ -175,7 +175,7 @@ def _assignments(filters: frozenset[str]) -> Statement:
     a = allocation.c
     statement = select(a.slot_start, a.allocation_id, allocation_record).where(
         a.tenant_id == bindparam("tenant"),
-        a.state == any_(bindparam("states", type_=ARRAY(String))),
+        a.state == any_(bindparam("states", type_=ARRAY(Text))),
     )
     if "window_start" in filters:
         statement = statement.where(
@@ -193,7 +193,7 @@ def _assignments(filters: frozenset[str]) -> Statement:
 
 
 def _after() -> ColumnElement[Any]:
-    return tuple_(bindparam("after_at", type_=MOMENT), bindparam("after_id", type_=String))
+    return tuple_(bindparam("after_at", type_=MOMENT), bindparam("after_id", type_=Text))
 
 
 def _page(rows: list[tuple[datetime, str, Item]], limit: int) -> Page[Item]:

@@ -1,6 +1,6 @@
 """The ledger's tables as far as ordinary queries read them; migrations/sql has them whole."""
 
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, literal_column
+from sqlalchemy import BigInteger, Column, MetaData, Table, Text, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = MetaData(schema="assignment")
@@ -9,11 +9,11 @@ MOMENT = TIMESTAMP(timezone=True)
 allocation = Table(
     "allocation",
     SCHEMA,
-    Column("tenant_id", String),
-    Column("allocation_id", String),
-    Column("state", String),
-    Column("request_id", String),
-    Column("resource_ids", ARRAY(String)),
+    Column("tenant_id", Text),
+    Column("allocation_id", Text),
+    Column("state", Text),
+    Column("request_id", Text),
+    Column("resource_ids", ARRAY(Text)),
     Column("slot_start", MOMENT),
     Column("slot_end", MOMENT),
     Column("version", BigInteger),
@@ -25,9 +25,9 @@ allocation_record = literal_column("assignment.allocation_record(allocation)", J
 request_now = Table(
     "request_now",
     SCHEMA,
-    Column("tenant_id", String),
-    Column("request_id", String),
-    Column("state_now", String),
+    Column("tenant_id", Text),
+    Column("request_id", Text),
+    Column("state_now", Text),
     Column("created_at", MOMENT),
     Column("record", JSONB),
 )

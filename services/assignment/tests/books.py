@@ -1,4 +1,4 @@
-"""A ledger under test: short words for its calls, and a check of everything that must always hold."""
+"""A ledger under test: short words for its calls, and a check of what must always hold."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def slot(hours: float = 0.0, *, length: timedelta = HOUR) -> Span:
     return Span(start, start + length)
 
 
-def key(method: str, name: str = "", *, tenant: str = "acme", actor: str = "ann", payload: str = ""):
+def key(
+    method: str, name: str = "", *, tenant: str = "acme", actor: str = "ann", payload: str = ""
+):
     digest = hashlib.sha256(f"{method} {payload}".encode()).digest()
     return WriteKey(tenant, actor, method, name or str(uuid.uuid4()), digest)
 
@@ -70,7 +72,9 @@ class Books:
             reasons=(reason,),
         )
 
-    async def hold(self, *resources: str, ttl: float = 90.0, write: WriteKey | None = None, budget=5, **more):
+    async def hold(
+        self, *resources: str, ttl: float = 90.0, write: WriteKey | None = None, budget=5, **more
+    ):
         terms = HoldTerms(seconds=ttl, token_hash=SECRET_HASH, max_live_holds=budget)
         placing = self.placing(*resources, **more)
         return await self.ledger.place(write or key("PlaceHold"), placing, hold=terms)
@@ -80,7 +84,9 @@ class Books:
             write or key("Assign"), self.placing(*resources, **more), hold=None
         )
 
-    async def confirm(self, hold_id: str, *, write: WriteKey | None = None, reason="fits") -> Outcome:
+    async def confirm(
+        self, hold_id: str, *, write: WriteKey | None = None, reason="fits"
+    ) -> Outcome:
         return await self.ledger.confirm(
             write or key("ConfirmHold"), hold_id=hold_id, token_hash=SECRET_HASH, reason=reason
         )
@@ -142,7 +148,8 @@ LAWS = {
         FROM assignment.allocation a, assignment.allocation b, unnest(a.resource_ids) r
         WHERE a.tenant_id = b.tenant_id AND a.allocation_id < b.allocation_id
           AND r = ANY (b.resource_ids)
-          AND a.state IN ('HELD', 'ASSIGNED', 'COMPLETED') AND b.state IN ('HELD', 'ASSIGNED', 'COMPLETED')
+          AND a.state IN ('HELD', 'ASSIGNED', 'COMPLETED')
+          AND b.state IN ('HELD', 'ASSIGNED', 'COMPLETED')
           AND a.occupied_start < b.occupied_end AND b.occupied_start < a.occupied_end""",
     "live allocation without its claims, or claims without a live allocation": """
         SELECT a.allocation_id, n, c.allocation_id FROM (
@@ -197,7 +204,8 @@ LAWS = {
             WHERE o.payload ->> 'state' <> 'EXPIRED') g
           ON g.tenant_id = r.tenant_id AND g.id = r.resource_id
         GROUP BY r.tenant_id, r.resource_id, r.generation
-        HAVING count(g.generation) <> r.generation OR count(DISTINCT g.generation) <> r.generation""",
+        HAVING count(g.generation) <> r.generation
+            OR count(DISTINCT g.generation) <> r.generation""",
 }
 
 

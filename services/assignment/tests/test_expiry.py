@@ -28,7 +28,8 @@ LATE = """
 EARLY = """
     SELECT o.aggregate FROM assignment.outbox o
     JOIN assignment.allocation a ON a.allocation_id = o.aggregate
-    WHERE o.payload ->> 'state' = 'EXPIRED' AND (o.payload ->> 'at')::timestamptz < a.hold_expires_at"""
+    WHERE o.payload ->> 'state' = 'EXPIRED'
+      AND (o.payload ->> 'at')::timestamptz < a.hold_expires_at"""
 
 
 async def test_confirms_around_the_end_behind_locks_are_never_late(books, ledger_database):
@@ -161,9 +162,7 @@ async def test_the_sweeper_waits_for_nobody(books, ledger_database):
 
 async def test_upkeep_expires_holds_of_every_tenant_within_two_seconds(books, ledger_database):
     mine = allocation_id(await books.hold("r1", ttl=0.1))
-    theirs = allocation_id(
-        await books.hold("r1", ttl=0.1, write=key("PlaceHold", tenant="globex"))
-    )
+    theirs = allocation_id(await books.hold("r1", ttl=0.1, write=key("PlaceHold", tenant="globex")))
     working = [asyncio.create_task(Upkeep(ledger_database.worker_url).run()) for _ in range(2)]
     try:
         async with asyncio.timeout(3):

@@ -114,7 +114,13 @@ async def test_alternatives_are_stored_once_and_are_free_in_the_ledger(books):
     await books.assign("r2")
     write = key("PlaceHold")
     assert reason(await books.hold("r1", write=write)) == "SLOT_TAKEN"
-    offered = (candidate("r1"), candidate("r2"), candidate("r3"), candidate("r1", 3), candidate("r4"))
+    offered = (
+        candidate("r1"),
+        candidate("r2"),
+        candidate("r3"),
+        candidate("r1", 3),
+        candidate("r4"),
+    )
     reach = slot(0).end - slot(0.75).start
     stored = await books.ledger.attach_alternatives(
         write, offered, limit=2, before=reach, after=reach
@@ -153,9 +159,7 @@ async def test_too_many_holds_is_exact_under_races_and_not_stored(books):
 
     async def one(number: int, write) -> str:
         try:
-            return reason(
-                await books.hold(f"r{number}", customer="c1", budget=3, write=write)
-            )
+            return reason(await books.hold(f"r{number}", customer="c1", budget=3, write=write))
         except Exhausted as refused:
             return refused.reason
 

@@ -161,7 +161,7 @@ class Machine(RuleBasedStateMachine):
     def confirms(self, name):
         outcome = self.run(self.books.confirm(name, write=self.key("ConfirmHold")))
         own = self.model.taken.get(name)
-        if own is None or own.version == 1 and own.state == "ASSIGNED":
+        if own is None or (own.version == 1 and own.state == "ASSIGNED"):
             assert reason(outcome) == "NOT_FOUND"
         elif own.state == "HELD" and own.lapsed:
             assert reason(outcome) == "HOLD_EXPIRED"

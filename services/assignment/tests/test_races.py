@@ -139,7 +139,9 @@ async def test_one_request_gets_one_assignment_however_many_serve_it(books, ledg
         request = await books.request()
         outcomes = await asyncio.gather(
             *(
-                books.assign(f"r{n}", at=slot(n + 30 * number), request=request, reason=f"planner {n}")
+                books.assign(
+                    f"r{n}", at=slot(n + 30 * number), request=request, reason=f"planner {n}"
+                )
                 for n in range(16)
             ),
             *(books.hold(f"h{n}", at=slot(n + 30 * number), request=request) for n in range(8)),

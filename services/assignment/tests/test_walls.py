@@ -148,6 +148,15 @@ TAMPERING = {
     "a row is forged": """INSERT INTO assignment.audit SELECT tenant_id, aggregate, seq + 1, at,
         actor, 'cancel', '', 'ASSIGNED', 'CANCELLED', after, hash, sha256('forged')
         FROM assignment.audit WHERE action = 'confirm'""",
+    "the first row is written anew, hash and all": """WITH forged AS (
+            SELECT aggregate, assignment.audit_hash(prev, aggregate, seq, at, 'eve', action, reason,
+                                                    state_before, state_after, after) AS hash
+            FROM assignment.audit WHERE action = 'hold'),
+        linked AS (
+            UPDATE assignment.audit a SET prev = f.hash FROM forged f
+            WHERE a.aggregate = f.aggregate AND a.seq = 2)
+        UPDATE assignment.audit a SET actor = 'eve', hash = f.hash FROM forged f
+        WHERE a.aggregate = f.aggregate AND a.seq = 1""",
     "a moment is changed by a microsecond": """UPDATE assignment.audit
         SET at = at + interval '1 microsecond' WHERE action = 'create'""",
 }
@@ -166,14 +175,14 @@ async def test_the_constraint_is_the_last_word(filled, ledger_database):
     """Whatever the functions did wrong, the table itself would refuse an overlap."""
     with psycopg.connect(ledger_database.admin_url) as admin:
         for shift in ("0 min", "30 min", "-30 min"):
-            with pytest.raises((errors.ExclusionViolation, errors.UniqueViolation)):
-                with admin.transaction():
-                    admin.execute(
-                        "INSERT INTO assignment.claim SELECT tenant_id, resource_no,"
-                        " starts_at + %s::interval, ends_at + %s::interval, allocation_id"
-                        " FROM assignment.claim",
-                        (shift, shift),
-                    )
+            overlap = (errors.ExclusionViolation, errors.UniqueViolation)
+            with pytest.raises(overlap), admin.transaction():
+                admin.execute(
+                    "INSERT INTO assignment.claim SELECT tenant_id, resource_no,"
+                    " starts_at + %s::interval, ends_at + %s::interval, allocation_id"
+                    " FROM assignment.claim",
+                    (shift, shift),
+                )
         for broken in (
             "UPDATE assignment.claim SET ends_at = starts_at",
             "UPDATE assignment.claim SET ends_at = 'infinity'",
@@ -185,9 +194,12 @@ async def test_the_constraint_is_the_last_word(filled, ledger_database):
 
 
 async def test_a_claim_never_outlives_its_allocation(filled, ledger_database):
-    with as_tenant(ledger_database.url, "acme") as connection:
-        with pytest.raises(errors.ForeignKeyViolation), connection.transaction():
-            connection.execute(
-                "INSERT INTO assignment.claim SELECT tenant_id, resource_no, '2030-01-01',"
-                " '2030-01-02', 'nobody' FROM assignment.resource"
-            )
+    with (
+        as_tenant(ledger_database.url, "acme") as connection,
+        pytest.raises(errors.ForeignKeyViolation),
+        connection.transaction(),
+    ):
+        connection.execute(
+            "INSERT INTO assignment.claim SELECT tenant_id, resource_no, '2030-01-01',"
+            " '2030-01-02', 'nobody' FROM assignment.resource"
+        )
