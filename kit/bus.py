@@ -6,18 +6,17 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 
+from kit.event import Event as Event
+from kit.following import follow
 from kit.logs import logger
 
 log = logger("bus")
@@ -29,31 +28,7 @@ STREAM_AGE_SECONDS_MAX = 7 * 24 * 3600
 STREAM_BYTES_MAX = 1024**3
 MESSAGE_BYTES_MAX = 512 * 1024
 PUBLISH_SECONDS = 5.0
-HEARTBEAT_SECONDS = 2.0
-BATCH_MAX = 256
 TOGETHER_MAX = 1_000
-BACKOFF_SECONDS_MAX = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One entry of a stream."""
-
-    subject: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    # Where it stands in its stream; 0 before it is published.
-    position: int = 0
-
-    @property
-    def type(self) -> str:
-        """The full name of its message: the subject without the tenant at its end."""
-        return self.subject.rpartition(".")[0]
-
-    @property
-    def tenant(self) -> str:
-        """Whose it is."""
-        return self.subject.rpartition(".")[2]
 
 
 class Lost(Exception):
@@ -187,118 +162,15 @@ class Bus:
             raise Lost(acknowledged["error"].get("description", "the stream refused"))
         return int(acknowledged["seq"])
 
-    async def follow(
+    def follow(
         self, stream: str, subjects: Sequence[str], *, after: int
     ) -> AsyncIterator[list[Event]]:
-        """Yields what the stream has after a position, then what comes, in order and without a
-        gap, for ever.
-
-        Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back
-        that far, it begins at its first entry; where it was made anew (it ends before `after`),
-        at its beginning.
-        """
-        position = after
-        backoff = 0.05
-        while True:
-            try:
-                _, last = await self.bounds(stream)
-                position = position if position <= last else 0
-                async for batch in self._read(stream, subjects, position):
-                    backoff = 0.05
-                    if batch:
-                        yield batch
-                        position = batch[-1].position
-            except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-                log.warning("reading again", stream=stream, after=position, error=repr(error))
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
-
-    async def _read(
-        self, stream: str, subjects: Sequence[str], after: int
-    ) -> AsyncIterator[list[Event]]:
-        """Reads by one consumer of its own; ends when an entry or the heartbeat is missing."""
-        inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(
-            inbox, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
-        consumer = None
-        try:
-            consumer = await self._js.add_consumer(
-                stream,
-                api.ConsumerConfig(
-                    deliver_subject=inbox,
-                    deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-                    opt_start_seq=after + 1,
-                    ack_policy=api.AckPolicy.NONE,
-                    filter_subjects=list(subjects),
-                    flow_control=True,
-                    idle_heartbeat=HEARTBEAT_SECONDS,
-                    inactive_threshold=30.0,
-                    max_deliver=1,
-                    mem_storage=True,
-                    num_replicas=1,
-                ),
-            )
-            expected = 1
-            while True:
-                message = await _next(subscription, 3 * HEARTBEAT_SECONDS)
-                batch: list[Event] = []
-                while True:
-                    if message.reply.startswith("$JS.ACK."):
-                        position, number = _numbers(message)
-                        if number != expected:
-                            raise nats.errors.Error("an entry is missing")
-                        expected += 1
-                        batch.append(_event(message, position))
-                    else:
-                        await self._answer_status(message, expected)
-                    if len(batch) >= BATCH_MAX or subscription.pending_msgs == 0:
-                        break
-                    message = await _next(subscription, HEARTBEAT_SECONDS)
-                yield batch
-        finally:
-            with contextlib.suppress(Exception):
-                await subscription.unsubscribe()
-                if consumer is not None:
-                    await self._js.delete_consumer(stream, consumer.name)
-
-    async def _answer_status(self, message: Msg, expected: int) -> None:
-        if message.reply:
-            await self._client.publish(message.reply)
-        last = (message.headers or {}).get("Nats-Last-Consumer")
-        if last is not None and int(last) >= expected:
-            raise nats.errors.Error("an entry is missing")
-        stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
-        if stalled:
-            await self._client.publish(stalled)
+        """Yields what the stream has after a position, then what comes, in order, for ever."""
+        return follow(self._client, stream, subjects, after=after)
 
     async def ready(self) -> None:
         """Passes if NATS answers: a health check."""
         await self._client.flush(timeout=1)
-
-
-async def _next(subscription: Subscription, seconds: float) -> Msg:
-    """Returns the next message. Without the client's own timeout, which may lose a cancellation."""
-    async with asyncio.timeout(seconds):
-        return await subscription.next_msg(timeout=None)
-
-
-def _numbers(message: Msg) -> tuple[int, int]:
-    """Returns an entry's position in the stream and its number within the consumer."""
-    parts = message.reply.split(".")
-    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<number>.<time>.<pending>, longer with a
-    # domain.
-    offset = 0 if len(parts) == 9 else 2
-    return int(parts[5 + offset]), int(parts[6 + offset])
-
-
-def _event(message: Msg, position: int) -> Event:
-    return Event(
-        subject=message.subject,
-        body=message.data,
-        headers=message.headers or {},
-        position=position,
-    )
 
 
 @asynccontextmanager

@@ -1,0 +1,135 @@
+"""Follows a JetStream stream in order and without a gap, whatever happens to its consumer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext, api
+
+from kit.event import Event
+from kit.logs import logger
+
+log = logger("following")
+
+HEARTBEAT_SECONDS = 2.0
+REQUEST_SECONDS = 5.0
+BATCH_MAX = 256
+BACKOFF_SECONDS_MAX = 2.0
+
+
+async def follow(
+    client: Client, stream: str, subjects: Sequence[str], *, after: int
+) -> AsyncIterator[list[Event]]:
+    """Yields what the stream has after a position, then what comes, in order and without a
+    gap, for ever.
+
+    Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back
+    that far, it begins at its first entry; where it was made anew (it ends before `after`),
+    at its beginning.
+    """
+    js = client.jetstream(timeout=REQUEST_SECONDS)
+    position = after
+    backoff = 0.05
+    while True:
+        try:
+            last = (await js.stream_info(stream)).state.last_seq
+            position = position if position <= last else 0
+            async for batch in _read(client, js, stream, subjects, position):
+                backoff = 0.05
+                if batch:
+                    yield batch
+                    position = batch[-1].position
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+            log.warning("reading again", stream=stream, after=position, error=repr(error))
+        await asyncio.sleep(backoff)
+        backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
+
+
+async def _read(
+    client: Client, js: JetStreamContext, stream: str, subjects: Sequence[str], after: int
+) -> AsyncIterator[list[Event]]:
+    """Reads by one consumer of its own; ends when an entry or the heartbeat is missing."""
+    inbox = client.new_inbox()
+    subscription = await client.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+    consumer = None
+    try:
+        consumer = await js.add_consumer(
+            stream,
+            api.ConsumerConfig(
+                deliver_subject=inbox,
+                deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=after + 1,
+                ack_policy=api.AckPolicy.NONE,
+                filter_subjects=list(subjects),
+                flow_control=True,
+                idle_heartbeat=HEARTBEAT_SECONDS,
+                inactive_threshold=30.0,
+                max_deliver=1,
+                mem_storage=True,
+                num_replicas=1,
+            ),
+        )
+        expected = 1
+        while True:
+            message = await _next(subscription, 3 * HEARTBEAT_SECONDS)
+            batch: list[Event] = []
+            while True:
+                if message.reply.startswith("$JS.ACK."):
+                    position, number = _numbers(message)
+                    if number != expected:
+                        raise nats.errors.Error("an entry is missing")
+                    expected += 1
+                    batch.append(_event(message, position))
+                else:
+                    await _answer_status(client, message, expected)
+                if len(batch) >= BATCH_MAX or subscription.pending_msgs == 0:
+                    break
+                message = await _next(subscription, HEARTBEAT_SECONDS)
+            yield batch
+    finally:
+        with contextlib.suppress(Exception):
+            await subscription.unsubscribe()
+            if consumer is not None:
+                await js.delete_consumer(stream, consumer.name)
+
+
+async def _answer_status(client: Client, message: Msg, expected: int) -> None:
+    if message.reply:
+        await client.publish(message.reply)
+    last = (message.headers or {}).get("Nats-Last-Consumer")
+    if last is not None and int(last) >= expected:
+        raise nats.errors.Error("an entry is missing")
+    stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
+    if stalled:
+        await client.publish(stalled)
+
+
+async def _next(subscription: Subscription, seconds: float) -> Msg:
+    """Returns the next message. Without the client's own timeout, which may lose a cancellation."""
+    async with asyncio.timeout(seconds):
+        return await subscription.next_msg(timeout=None)
+
+
+def _numbers(message: Msg) -> tuple[int, int]:
+    """Returns an entry's position in the stream and its number within the consumer."""
+    parts = message.reply.split(".")
+    # $JS.ACK.<stream>.<consumer>.<deliveries>.<position>.<number>.<time>.<pending>, longer with a
+    # domain.
+    offset = 0 if len(parts) == 9 else 2
+    return int(parts[5 + offset]), int(parts[6 + offset])
+
+
+def _event(message: Msg, position: int) -> Event:
+    return Event(
+        subject=message.subject,
+        body=message.data,
+        headers=message.headers or {},
+        position=position,
+    )
