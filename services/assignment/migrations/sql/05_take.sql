@@ -33,8 +33,9 @@ CREATE TYPE assignment.taking AS (
     at timestamptz, plan text[], nos bigint[], dead text[], blocked jsonb
 );
 
--- Takes a span on all resources of a plan, or on none. p_own_dead is a dead hold of the same request,
--- p_replaced a live one that gives way.
+-- Takes a span on all resources of a plan. If it is blocked the caller undoes what was done: some of
+-- the claims may have been taken. p_own_dead is a dead hold of the same request, p_replaced a live one
+-- that gives way.
 CREATE FUNCTION assignment.take(
     p_tenant text, p_allocation_id text, p_plan text[], p_start timestamptz, p_end timestamptz,
     p_own_dead text, p_replaced text, p_replaced_nos bigint[]
@@ -68,11 +69,6 @@ BEGIN
     FROM assignment.in_the_way(p_tenant, t.nos, p_start, p_end, t.at) AS w
     WHERE w.allocation_id <> p_allocation_id AND w.allocation_id IS DISTINCT FROM p_replaced;
     IF t.blocked IS NOT NULL THEN
-        IF v_claimed > 0 THEN
-            DELETE FROM assignment.claim AS c
-            WHERE c.tenant_id = p_tenant AND c.resource_no = ANY (t.nos) AND c.starts_at = p_start
-              AND c.allocation_id = p_allocation_id;
-        END IF;
         RETURN t;
     END IF;
     t.dead := array_remove(t.dead || p_own_dead, NULL);
@@ -96,32 +92,35 @@ BEGIN
     RETURN t;
 END $$;
 
--- Takes a span on the first of some resources that has it free, best first. One that is visibly taken
--- is passed by without a lock; the lock of one that turns out taken is given back before the next is
--- asked for, so at most one is held and waiting for it cannot close a circle.
-CREATE FUNCTION assignment.take_any(
-    p_tenant text, p_allocation_id text, p_candidates text[], p_start timestamptz,
+-- Takes a span on a plan, or with p_any on the first of some resources that has it free, best first.
+-- The locks of what turns out taken are given back at once, by undoing a subtransaction: whoever waits
+-- for them need not wait for this commit, and with p_any at most one is held while waiting for the
+-- next, which cannot close a circle.
+CREATE FUNCTION assignment.take_first(
+    p_tenant text, p_allocation_id text, p_resource_ids text[], p_any boolean, p_start timestamptz,
     p_end timestamptz, p_own_dead text, p_replaced text, p_replaced_nos bigint[]
 ) RETURNS assignment.taking LANGUAGE plpgsql AS $$
 DECLARE
-    -- Each try is a subtransaction; beyond 64 of them the whole server pays.
+    -- Beyond 64 subtransactions the whole server pays.
     c_max_tries CONSTANT integer := 48;
     v_tries integer := 0;
-    v_id text;
-    v_no bigint;
+    v_plan text[];
     t assignment.taking;
 BEGIN
-    FOREACH v_id IN ARRAY p_candidates LOOP
-        SELECT r.resource_no INTO v_no FROM assignment.resource AS r
-        WHERE r.tenant_id = p_tenant AND r.resource_id = v_id;
-        CONTINUE WHEN EXISTS (
+    FOR i IN 1 .. CASE WHEN p_any THEN cardinality(p_resource_ids) ELSE 1 END LOOP
+        v_plan := CASE WHEN p_any THEN p_resource_ids[i:i] ELSE p_resource_ids END;
+        -- One of many that is visibly taken is passed by without a lock.
+        CONTINUE WHEN p_any AND EXISTS (
             SELECT FROM assignment.in_the_way(
-                p_tenant, ARRAY[v_no], p_start, p_end, clock_timestamp()) AS w
+                p_tenant,
+                (SELECT array_agg(r.resource_no) FROM assignment.resource AS r
+                 WHERE r.tenant_id = p_tenant AND r.resource_id = v_plan[1]),
+                p_start, p_end, clock_timestamp()) AS w
             WHERE NOT w.is_dead AND w.allocation_id IS DISTINCT FROM p_replaced);
         EXIT WHEN v_tries = c_max_tries;
         v_tries := v_tries + 1;
         BEGIN
-            t := assignment.take(p_tenant, p_allocation_id, ARRAY[v_id], p_start, p_end,
+            t := assignment.take(p_tenant, p_allocation_id, v_plan, p_start, p_end,
                                  p_own_dead, p_replaced, p_replaced_nos);
             IF t.blocked IS NULL THEN
                 RETURN t;
@@ -131,8 +130,10 @@ BEGIN
             NULL;
         END;
     END LOOP;
-    t := NULL;
-    t.blocked := '[]';
+    IF p_any THEN
+        t := NULL;
+        t.blocked := '[]';
+    END IF;
     RETURN t;
 END $$;
 

@@ -86,19 +86,15 @@ BEGIN
         END IF;
     END IF;
 
-    IF p_any THEN
-        t := assignment.take_any(p_tenant, p_allocation_id, p_resource_ids, p_occupied_start,
-                                 p_occupied_end, v_own_dead, own.allocation_id, own.resource_nos);
-        IF cardinality(p_reasons) > 1 THEN
-            v_reason := p_reasons[array_position(p_resource_ids, t.plan[1])];
-        END IF;
-    ELSE
-        t := assignment.take(p_tenant, p_allocation_id, p_resource_ids, p_occupied_start,
-                             p_occupied_end, v_own_dead, own.allocation_id, own.resource_nos);
-    END IF;
+    t := assignment.take_first(
+        p_tenant, p_allocation_id, p_resource_ids, p_any, p_occupied_start, p_occupied_end,
+        v_own_dead, own.allocation_id, own.resource_nos);
     IF t.blocked IS NOT NULL THEN
         RETURN assignment.keep(p_tenant, p_actor, p_method, p_key, p_hash, assignment.refusal(
             'SLOT_TAKEN', jsonb_build_object('blocked', t.blocked)));
+    END IF;
+    IF p_any AND cardinality(p_reasons) > 1 THEN
+        v_reason := p_reasons[array_position(p_resource_ids, t.plan[1])];
     END IF;
     IF t.dead <> '{}' THEN
         PERFORM assignment.end_dead(p_tenant, t.dead, p_request_id, t.at);
