@@ -5,6 +5,7 @@ there.
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from kit.call import remaining_seconds
 from kit.fault import Fault, Invalid, NotFound
@@ -23,6 +24,7 @@ from services.assignment.domain import (
     WriteKey,
 )
 from services.assignment.engine.parts import Parts, granted
+from services.assignment.engine.sharing import Shared
 from services.assignment.rules import (
     hold_seconds,
     hold_secret,
@@ -59,6 +61,7 @@ class Placements:
     def __init__(self, parts: Parts) -> None:
         """Keeps what the engine is made of."""
         self._parts = parts
+        self._ranking = Shared()
 
     async def hold(self, key: WriteKey, wish: Wish) -> Outcome:
         """Holds a plan, or any free resource, for a short time."""
@@ -219,7 +222,7 @@ class Placements:
             or prepared.question is None
         ):
             return granted(outcome)
-        found = await self._alternatives(wish, prepared.question)
+        found = await self._alternatives(key.tenant, wish, prepared.question)
         placing = prepared.placing
         stored = await self._parts.ledger.attach_alternatives(
             key,
@@ -230,9 +233,13 @@ class Placements:
         )
         return granted(replace(outcome, refusal=replace(refusal, alternatives=stored)))
 
-    async def _alternatives(self, wish: Wish, question: Question) -> tuple[Candidate, ...]:
+    async def _alternatives(
+        self, tenant: str, wish: Wish, question: Question
+    ) -> tuple[Candidate, ...]:
         """Returns what could be had instead: around the slot that was lost, else in the whole
         window; nothing if matching does not answer in time.
+
+        Those who lose one race ask the same, and are answered together.
         """
         around = Span(wish.start - AROUND_BEFORE, wish.start + AROUND_AFTER)
         windows = [around]
@@ -242,10 +249,14 @@ class Placements:
             windows = [Span(start, end)] if start < end else []
             windows.append(question.window)
         limit = wish.alternatives + SPARE_CANDIDATES
+        asked = replace(question, booking_request_id="", customer_hash="", window=None)
         try:
             async with asyncio.timeout(_share_of_time()):
                 for window in windows:
-                    found = await self._parts.matching.rank(question, window=window, limit=limit)
+                    found = await self._ranking.ask(
+                        (tenant, asked, window, limit),
+                        partial(self._parts.matching.rank, asked, window=window, limit=limit),
+                    )
                     if found:
                         return found
         except (Fault, TimeoutError):
