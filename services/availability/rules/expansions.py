@@ -1,36 +1,26 @@
 """Keeps what is expanded from patterns: working time and allowed starts, in blocks of days."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
 from typing import TypeVar
 
 import numpy as np
 
-from services.availability.domain import MINUTES_PER_DAY, GridAnchor, SlotShape
+from services.availability.domain import MINUTES_PER_DAY, GridAnchor, SlotShape, Span
 from services.availability.rules.grid import MAX_RUN_MINUTES, midnight_starts, window_starts
 from services.availability.rules.intervals import Minutes, Spans, containing, minutes
-from services.availability.rules.working import Pattern, expand, local_days, working
-from services.availability.rules.zones import Zones
+from services.availability.rules.offered import month_pieces
+from services.availability.rules.working import Pattern, Pieces, expand, local_days, working
+from services.availability.rules.zones import Zone, Zones
 
 Made = TypeVar("Made")
+# A pattern, and what else the thing kept depends on.
+Key = tuple[Hashable, ...]
 
 BLOCK_DAYS = 32
 BLOCK_MINUTES = BLOCK_DAYS * MINUTES_PER_DAY
 # About 2 KB each.
 MAX_BLOCKS = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What a block depends on; no shape means working time alone."""
-
-    pattern: Pattern
-    block: int
-    duration: int = 0
-    granularity: int = 0
-    anchor: GridAnchor | None = None
-    grid_zone: str = ""
 
 
 class Expansions:
@@ -39,9 +29,12 @@ class Expansions:
     def __init__(self, zones: Zones) -> None:
         """Starts empty."""
         self.zones = zones
+        # How many blocks were asked for, and how many of them had to be computed.
+        self.asked = 0
         self.computed = 0
-        self._spans: OrderedDict[_Key, Spans] = OrderedDict()
-        self._starts: OrderedDict[_Key, Minutes] = OrderedDict()
+        self._spans: OrderedDict[Key, Spans] = OrderedDict()
+        self._starts: OrderedDict[Key, Minutes] = OrderedDict()
+        self._months: OrderedDict[Key, Pieces] = OrderedDict()
 
     def working(self, pattern: Pattern, low: int, high: int) -> Spans:
         """Gives merged working intervals, right within `[low, high)` and not clipped to it."""
@@ -52,7 +45,7 @@ class Expansions:
             return working(zone, pattern, low, high)
         return self._kept(
             self._spans,
-            _Key(pattern, block),
+            (pattern, block),
             lambda: working(zone, pattern, start, end + MINUTES_PER_DAY),
         )
 
@@ -68,9 +61,20 @@ class Expansions:
         first, last = np.searchsorted(starts, (low, high))
         return starts[first:last]
 
+    def month(self, pattern: Pattern, month: Span, tenant_zone: Zone) -> Pieces:
+        """Gives the parts of shifts that start in a month, with the tenant's days."""
+        return self._kept(
+            self._months,
+            (pattern, month, tenant_zone.name),
+            lambda: month_pieces(pattern, month, tenant_zone, self.zones),
+        )
+
     def _block(self, pattern: Pattern, shape: SlotShape, block: int) -> Minutes:
-        key = _Key(pattern, block, shape.duration, shape.granularity, shape.anchor, shape.grid_zone)
-        return self._kept(self._starts, key, lambda: self._expand(pattern, shape, block))
+        # What neither buffers nor anything else of the shape change.
+        form = (shape.duration, shape.granularity, shape.anchor, shape.grid_zone)
+        return self._kept(
+            self._starts, (pattern, block, *form), lambda: self._expand(pattern, shape, block)
+        )
 
     def _expand(self, pattern: Pattern, shape: SlotShape, block: int) -> Minutes:
         low, high = block * BLOCK_MINUTES, (block + 1) * BLOCK_MINUTES
@@ -86,7 +90,8 @@ class Expansions:
             starts = midnight_starts(grid_zone, shape.granularity, low, high)
         return starts[containing(worked.spans(), starts, shape.duration)]
 
-    def _kept(self, shelf: OrderedDict[_Key, Made], key: _Key, make: Callable[[], Made]) -> Made:
+    def _kept(self, shelf: OrderedDict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
+        self.asked += 1
         known = shelf.get(key)
         if known is not None:
             shelf.move_to_end(key)

@@ -14,7 +14,7 @@ from services.availability.domain import (
 )
 from services.availability.rules.intervals import Spans, spans_of
 from services.availability.rules.timeline import Timeline
-from services.availability.rules.working import Pattern, pattern_of
+from services.availability.rules.working import Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def lane_of(
     schedule: Schedule,
     allocations: Iterable[Allocation],
     *,
-    tenant_zone: str,
+    pattern: Pattern,
     now: datetime,
 ) -> Lane:
     """Builds the lane of a resource; allocations that no longer block leave no trace in it."""
@@ -55,7 +55,7 @@ def lane_of(
     return Lane(
         resource=resource,
         schedule=schedule,
-        pattern=pattern_of(resource, schedule, tenant_zone),
+        pattern=pattern,
         taken=spans_of([*(one.occupied for one in live), *(one.span for one in external)]),
         leave=spans_of([one.span for one in schedule.time_off]),
         allocations=Timeline((one.occupied, one) for one in live),

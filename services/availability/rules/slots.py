@@ -16,7 +16,7 @@ Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
 
 # A table of starts by resources holds at most this many cells; a longer window is cut in parts.
-MAX_CELLS = 16_000_000
+MAX_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,15 @@ class SlotTable:
         return len(self.starts)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The slots that start before `end`; the last one reaches the end of the window."""
+
+    table: SlotTable
+    end: int
+    last: bool
+
+
 def free_slots(
     contenders: Sequence[Contender],
     shape: SlotShape,
@@ -52,15 +61,18 @@ def free_slots(
     expansions: Expansions,
 ) -> SlotTable:
     """Gives every slot of the window; contenders must come best static priority first."""
-    parts = list(
-        slot_tables(contenders, shape, window=window, bounds=bounds, expansions=expansions)
-    )
-    if len(parts) == 1:
-        return parts[0]
+    parts = slot_tables(contenders, shape, window=window, bounds=bounds, expansions=expansions)
+    return joined([part.table for part in parts])
+
+
+def joined(tables: Sequence[SlotTable]) -> SlotTable:
+    """Puts tables of the same contenders together that follow each other in time."""
+    if len(tables) == 1:
+        return tables[0]
     return SlotTable(
-        np.concatenate([minutes([]), *(part.starts for part in parts)]),
-        np.concatenate([np.array([], np.int64), *(part.capacities for part in parts)]),
-        np.concatenate([np.array([], np.int64), *(part.candidates for part in parts)]),
+        np.concatenate([minutes([]), *(table.starts for table in tables)]),
+        np.concatenate([np.array([], np.int64), *(table.capacities for table in tables)]),
+        np.concatenate([np.array([], np.int64), *(table.candidates for table in tables)]),
     )
 
 
@@ -71,7 +83,7 @@ def slot_tables(
     window: Span,
     bounds: StartBounds,
     expansions: Expansions,
-) -> Iterator[SlotTable]:
+) -> Iterator[Part]:
     """Gives the slots of the window part after part, so that a long window costs no memory."""
     low, high = start_range(shape, window, bounds)
     if not contenders or low >= high:
@@ -79,7 +91,8 @@ def slot_tables(
     per_day = len(contenders) * max(1, MINUTES_PER_DAY // shape.granularity)
     step = max(1, MAX_CELLS // per_day) * MINUTES_PER_DAY
     for begin in range(low, high, step):
-        yield _table(contenders, shape, begin, min(begin + step, high), expansions)
+        end = min(begin + step, high)
+        yield Part(_table(contenders, shape, begin, end, expansions), end, end == high)
 
 
 def start_range(shape: SlotShape, window: Span, bounds: StartBounds) -> tuple[int, int]:

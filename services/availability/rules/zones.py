@@ -91,7 +91,8 @@ class Zone:
         seg = self.segments(int(walls.min()) - MINUTES_PER_DAY, int(walls.max()) + MINUTES_PER_DAY)
         reach = np.maximum.accumulate(seg.ends + seg.offsets)
         index = np.searchsorted(reach, walls, side="right")
-        return np.maximum(walls - seg.offsets[index], seg.starts[index])
+        found: Wide = np.maximum(walls - seg.offsets[index], seg.starts[index])
+        return found
 
     def latest(self, walls: Wide) -> Wide:
         """Gives when each wall minute last reads; in a gap the first instant after it."""
@@ -100,7 +101,8 @@ class Zone:
         seg = self.segments(int(walls.min()) - MINUTES_PER_DAY, int(walls.max()) + MINUTES_PER_DAY)
         opening = np.minimum.accumulate((seg.starts + seg.offsets)[::-1])[::-1]
         index = np.searchsorted(opening, walls, side="left") - 1
-        return np.minimum(walls - seg.offsets[index], seg.ends[index])
+        found: Wide = np.minimum(walls - seg.offsets[index], seg.ends[index])
+        return found
 
     def reading(self, wall: int) -> Reading:
         """Gives both readings of a wall minute; they are the same where it exists once."""

@@ -7,6 +7,7 @@ from services.availability.rules.expansions import Expansions
 from services.availability.rules.lane import lane_of
 from services.availability.rules.obstacles import Attempt, obstacles
 from services.availability.rules.slots import Contender, SlotTable, free_slots
+from services.availability.rules.working import pattern_of
 from services.availability.rules.zones import Zones
 from services.availability.tests import oracle
 from services.availability.tests.worlds import TENANT_ZONE, World, world
@@ -29,7 +30,7 @@ def contenders_of(made: World) -> list[Contender]:
             person.resource,
             person.schedule,
             person.allocations,
-            tenant_zone=TENANT_ZONE,
+            pattern=pattern_of(person.resource, person.schedule, TENANT_ZONE),
             now=made.now,
         )
         found.append(Contender(lane, qualified_until(person.resource, wanted)))

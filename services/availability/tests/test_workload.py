@@ -28,6 +28,7 @@ from services.availability.domain import (
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.lane import Lane, lane_of
 from services.availability.rules.slots import Contender, SlotTable, free_slots
+from services.availability.rules.working import pattern_of
 from services.availability.rules.zones import Zones
 
 _RULES = tuple(
@@ -42,13 +43,10 @@ def lane_for(worker: Worker) -> Lane:
         ExternalBusy(resource_id=worker.id, uid=str(n), sequence=0, span=Span(start, end))
         for n, (start, end) in enumerate(worker.busy.tolist())
     )
-    return lane_of(
-        Resource(id=worker.id, kind=ResourceKind.PERSON, time_zone=worker.time_zone),
-        Schedule(rules=_RULES, external_busy=busy),
-        (),
-        tenant_zone="UTC",
-        now=WINDOW_START,
-    )
+    resource = Resource(id=worker.id, kind=ResourceKind.PERSON, time_zone=worker.time_zone)
+    schedule = Schedule(rules=_RULES, external_busy=busy)
+    pattern = pattern_of(resource, schedule, "UTC")
+    return lane_of(resource, schedule, (), pattern=pattern, now=WINDOW_START)
 
 
 def answer(lanes: list[Lane], cell: Cell, expansions: Expansions) -> SlotTable:

@@ -1,0 +1,35 @@
+"""What availability does: edits and reads of the catalog, searches, checks and explanations."""
+
+from services.availability.engine.asking import Ask, window_invalid
+from services.availability.engine.checking import Check, Checked, Checking, Offered
+from services.availability.engine.editing import Edit, Editing, check_etag
+from services.availability.engine.outcomes import Rejection
+from services.availability.engine.paging import name_after, name_token
+from services.availability.engine.reading import Expanded, Reading
+from services.availability.engine.searching import Cache, Matrix, Paging, Searching, SlotPage
+from services.availability.engine.world import World
+from services.availability.engine.worlds import Worlds
+
+__all__ = [
+    "Ask",
+    "Cache",
+    "Check",
+    "Checked",
+    "Checking",
+    "Edit",
+    "Editing",
+    "Expanded",
+    "Matrix",
+    "Offered",
+    "Paging",
+    "Reading",
+    "Rejection",
+    "Searching",
+    "SlotPage",
+    "World",
+    "Worlds",
+    "check_etag",
+    "name_after",
+    "name_token",
+    "window_invalid",
+]

@@ -1,0 +1,169 @@
+"""Says of resources and one slot who is free and what is in the way; counts offered days."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from kit.clock import Clock
+from kit.fault import Invalid
+from services.availability.domain import (
+    Resource,
+    Span,
+    Tenant,
+    Verdict,
+    Wanted,
+    ceil_minute,
+    floor_minute,
+)
+from services.availability.engine.asking import (
+    Ask,
+    bounds_of,
+    known_resources,
+    service_type,
+    shape_of,
+    wanted_of,
+    window_invalid,
+)
+from services.availability.engine.searching import MEMORY_REACH
+from services.availability.engine.worlds import Found, Worlds
+from services.availability.rules.expansions import Expansions
+from services.availability.rules.obstacles import Attempt, obstacles
+from services.availability.rules.offered import month_span, offered_days
+from services.availability.rules.sentences import verdict_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A slot somebody wants, as it came in; without an end it lasts as long as the service."""
+
+    service_type_id: str
+    resource_ids: tuple[str, ...]
+    start: datetime
+    end: datetime | None = None
+    party_size: int = 0
+    required_skills: tuple[str, ...] = ()
+    ignore_allocation_id: str = ""
+    as_if_now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Verdicts in the order asked, the slot with its end, and what it would occupy."""
+
+    verdicts: Sequence[Verdict]
+    slot: Span
+    occupied: Span
+    tenant: Tenant
+    result: str
+    freshness: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """How many working days a resource offers in a month."""
+
+    resource: Resource
+    days: int
+
+
+class Checking:
+    """The questions about single slots and single resources."""
+
+    def __init__(self, worlds: Worlds, expansions: Expansions, clock: Clock) -> None:
+        """Keeps where tenants are and what was expanded."""
+        self._worlds = worlds
+        self._expansions = expansions
+        self._clock = clock
+
+    async def check(
+        self, tenant: str, check: Check, token: Mapping[str, int], *, on_grid: bool
+    ) -> Checked:
+        """Gives a verdict on each resource; on none named, on all, by id.
+
+        A start off the grid is in the way only of those who ask why it was not listed: a planner
+        may book it.
+        """
+        now = check.as_if_now or self._clock.now()
+        found = await self._found(tenant, now, token)
+        world = found.world
+        attempt = _attempt(found, check, now, on_grid=on_grid)
+        verdicts = []
+        for resource_id in known_resources(world, check.resource_ids or sorted(world.resources)):
+            lane = world.lane(resource_id, now, keep=check.as_if_now is None)
+            in_the_way = obstacles(lane, attempt, self._expansions)
+            verdicts.append(Verdict(resource_id, lane.resource.display_name, in_the_way))
+        free = sum(verdict.free for verdict in verdicts)
+        return Checked(
+            verdicts=verdicts,
+            slot=attempt.slot,
+            occupied=attempt.occupied,
+            tenant=world.tenant,
+            result=verdict_sentence(free, len(verdicts), attempt.slot, world.tenant.time_zone),
+            freshness=found.freshness,
+        )
+
+    async def offered(
+        self,
+        tenant: str,
+        *,
+        month: str,
+        skill: str,
+        resource_ids: tuple[str, ...],
+        token: Mapping[str, int],
+    ) -> tuple[Sequence[Offered], Tenant, Mapping[str, int]]:
+        """Counts the working days of active resources in a month of the tenant's zone, by id."""
+        found = await self._worlds.at(tenant, token)
+        world, now = found.world, self._clock.now()
+        known_resources(world, resource_ids)
+        zone = self._expansions.zones.get(world.tenant.time_zone)
+        year, number = month.split("-")
+        if int(year) < 1:
+            raise Invalid.field("month", "is not a month")
+        span = month_span(int(year), int(number), zone)
+        rows = []
+        for resource in world.asked(Wanted(resource_ids=resource_ids)):
+            if skill and all(one.name != skill for one in resource.skills):
+                continue
+            if not resource.active:
+                continue
+            lane = world.lane(resource.id, now)
+            pieces = self._expansions.month(lane.pattern, span, zone)
+            rows.append(Offered(resource, offered_days(pieces, lane.leave)))
+        return rows, world.tenant, found.freshness
+
+    async def _found(self, tenant: str, now: datetime, token: Mapping[str, int]) -> Found:
+        found = await self._worlds.at(tenant, token)
+        if now < self._clock.now() - MEMORY_REACH:
+            return await self._worlds.once(tenant, now)
+        return found
+
+
+def _attempt(found: Found, check: Check, now: datetime, *, on_grid: bool) -> Attempt:
+    kind = service_type(found.world, check.service_type_id)
+    start = _whole_minute(check.start)
+    duration = kind.duration_minutes
+    if check.end is not None:
+        if check.end <= check.start:
+            raise window_invalid("slot")
+        duration = _whole_minute(check.end) - start
+    ask = Ask(
+        service_type_id=kind.id,
+        party_size=check.party_size,
+        required_skills=check.required_skills,
+    )
+    return Attempt(
+        start=start,
+        shape=shape_of(kind, duration=duration, granularity=kind.granularity_minutes, grid_zone=""),
+        wanted=wanted_of(found.world, kind, ask),
+        bounds=bounds_of(kind, now),
+        now=now,
+        ignore_allocation_id=check.ignore_allocation_id,
+        on_grid=on_grid,
+    )
+
+
+def _whole_minute(moment: datetime) -> int:
+    minute = floor_minute(moment)
+    if minute != ceil_minute(moment):
+        raise Invalid.field("slot", "must start and end on whole minutes")
+    return minute

@@ -1,0 +1,79 @@
+"""Says what a search came to, and of those left out why."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from services.availability.domain import ObstacleCode, Question, floor_minute
+from services.availability.engine.world import World
+from services.availability.rules.absences import absence
+from services.availability.rules.eligibility import ineligibility
+from services.availability.rules.expansions import Expansions
+from services.availability.rules.sentences import Outcome
+from services.availability.rules.slots import Contender, start_range
+
+# Resources that qualify and are free nowhere are asked one by one for a sentence, up to so many.
+REASONS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A resource left out, with every kind of reason."""
+
+    resource_id: str
+    reasons: tuple[ObstacleCode, ...]
+
+
+def rejections(
+    world: World,
+    question: Question,
+    contenders: Sequence[Contender],
+    free: frozenset[str],
+    *,
+    expansions: Expansions,
+) -> Iterator[Rejection]:
+    """Gives those asked about who are free at no slot, by id."""
+    qualified = {contender.lane.resource.id: contender for contender in contenders}
+    for resource in world.asked(question.wanted):
+        if resource.id in free:
+            continue
+        contender = qualified.get(resource.id)
+        if contender is None:
+            found = ineligibility(resource, question.wanted)
+            reasons = tuple(dict.fromkeys(one.code for one in found))
+        else:
+            reasons = _absence(contender, question, expansions)
+        yield Rejection(resource.id, reasons)
+
+
+def outcome_of_nothing(
+    world: World, question: Question, contenders: Sequence[Contender], expansions: Expansions
+) -> Outcome:
+    """Says why nothing is free: the clock, or what keeps the resources from serving."""
+    window, bounds, shape = question.window, question.bounds, question.shape
+    low, high = start_range(shape, window, bounds)
+    if window.end <= floor_minute(question.now):
+        return Outcome(0, None, past=True)
+    if window.end - window.start < shape.duration:
+        return Outcome(0, None, short=True)
+    if low >= high:
+        beyond = window.start >= bounds.latest
+        return Outcome(0, None, horizon=beyond, notice=not beyond)
+    reasons = Counter(world.ineligible(question.wanted))
+    for contender in islice(contenders, REASONS_MAX):
+        reasons[_absence(contender, question, expansions)[0]] += 1
+    return Outcome(0, None, reasons=reasons)
+
+
+def _absence(
+    contender: Contender, question: Question, expansions: Expansions
+) -> tuple[ObstacleCode, ...]:
+    return absence(
+        contender,
+        question.shape,
+        window=question.window,
+        bounds=question.bounds,
+        expansions=expansions,
+        now=question.now,
+    )

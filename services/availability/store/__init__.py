@@ -1,0 +1,22 @@
+"""What availability keeps in PostgreSQL: the truth of the catalog, and a copy of the ledger's."""
+
+from services.availability.store.catalog import CatalogRows, TakenError
+from services.availability.store.changes import ChangeRows
+from services.availability.store.projection import LedgerMove, Position, Projection
+from services.availability.store.schedules import ScheduleRows
+from services.availability.store.upkeep import Upkeep
+from services.availability.store.worlds import Difference, Everything, WorldRows
+
+__all__ = [
+    "CatalogRows",
+    "ChangeRows",
+    "Difference",
+    "Everything",
+    "LedgerMove",
+    "Position",
+    "Projection",
+    "ScheduleRows",
+    "TakenError",
+    "Upkeep",
+    "WorldRows",
+]

@@ -1,0 +1,109 @@
+"""Keeps what the ledger's events say: by version, so that twice or late makes no difference."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg
+
+from kit.db import Connection
+from services.availability.domain import Allocation
+from services.availability.store.codec import allocation_values
+from services.availability.store.rows import bound, fetch_one
+
+LEDGER = "ASSIGNMENT"
+# Any number that nothing else on the server locks.
+LEADER_LOCK = 0x_FA12_A7A1
+
+UPSERT = """
+INSERT INTO availability.allocation AS known (tenant_id, id, version, state, resource_ids,
+  slot_start, slot_end, occupied_start, occupied_end, expires_at)
+VALUES (%(tenant_id)s, %(id)s, %(version)s, %(state)s, %(resource_ids)s,
+  %(slot_start)s, %(slot_end)s, %(occupied_start)s, %(occupied_end)s, %(expires_at)s)
+ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version, state = excluded.state,
+  resource_ids = excluded.resource_ids, slot_start = excluded.slot_start,
+  slot_end = excluded.slot_end, occupied_start = excluded.occupied_start,
+  occupied_end = excluded.occupied_end, expires_at = excluded.expires_at
+WHERE excluded.version > known.version
+"""
+RAISE_GENERATION = """
+INSERT INTO availability.resource_generation AS known (tenant_id, resource_id, generation)
+VALUES (%(tenant_id)s, %(resource_id)s, %(generation)s)
+ON CONFLICT (tenant_id, resource_id) DO UPDATE SET generation = excluded.generation
+WHERE excluded.generation > known.generation
+"""
+MOVE = """
+INSERT INTO availability.projection (stream, made_at, position)
+VALUES (%(stream)s, %(made_at)s, %(position)s)
+ON CONFLICT (stream) DO UPDATE SET made_at = excluded.made_at, position = excluded.position
+"""
+POSITION = "SELECT made_at, position FROM availability.projection WHERE stream = %(stream)s"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerMove:
+    """One event of the ledger: an allocation, and the generations of the resources it touched."""
+
+    tenant: str
+    allocation: Allocation
+    generations: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a stream; a stream that was made anew counts from its beginning."""
+
+    made_at: str
+    number: int
+
+
+class Projection:
+    """Writes the projection of the ledger; one process at a time holds the lead."""
+
+    def __init__(self, url: str) -> None:
+        """Takes the URL of the worker's role, which works across tenants."""
+        self._url = url
+
+    @asynccontextmanager
+    async def lead(self) -> AsyncIterator[Connection | None]:
+        """Yields a session with the lead, or none where another process has it."""
+        connection: Connection = await psycopg.AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            application_name="availability-projection",
+            prepare_threshold=0,
+        )
+        async with connection:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))
+            row = await cursor.fetchone()
+            yield connection if row is not None and row[0] else None
+
+    async def apply(
+        self, connection: Connection, moves: Sequence[LedgerMove], position: Position
+    ) -> None:
+        """Applies events and moves the position, together or not at all."""
+        allocations = [bound(move.tenant, allocation_values(move.allocation)) for move in moves]
+        generations = [
+            bound(move.tenant, {"resource_id": resource_id, "generation": generation})
+            for move in moves
+            for resource_id, generation in sorted(move.generations.items())
+        ]
+        async with connection.transaction(), connection.cursor() as cursor:
+            if allocations:
+                await cursor.executemany(UPSERT, allocations)
+            if generations:
+                await cursor.executemany(RAISE_GENERATION, generations)
+            await cursor.execute(
+                MOVE,
+                {"stream": LEDGER, "made_at": position.made_at, "position": position.number},
+            )
+
+    async def position(self, connection: Connection) -> Position:
+        """Gives how far the projection has come."""
+        return await projected(connection)
+
+
+async def projected(connection: Connection) -> Position:
+    """Gives how far the projection has come, to any role."""
+    row = await fetch_one(connection, POSITION, {"stream": LEDGER})
+    return Position("", 0) if row is None else Position(row["made_at"], int(row["position"]))

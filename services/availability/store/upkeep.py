@@ -1,0 +1,41 @@
+"""Forgets what nobody will ask for any more: old idempotency keys."""
+
+import asyncio
+
+import psycopg
+
+from kit.logs import logger
+
+log = logger("availability")
+
+INTERVAL_SECONDS = 3600.0
+# Kept at least 72 hours; a day more for clocks and weekends.
+FORGET_KEYS = """
+DELETE FROM availability.idem WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM availability.idem WHERE created_at < now() - interval '96 hours' LIMIT 10000))
+"""
+
+
+class Upkeep:
+    """Runs beside the service, every hour."""
+
+    def __init__(self, url: str) -> None:
+        """Takes the URL of the worker's role."""
+        self._url = url
+
+    async def run(self) -> None:
+        """Forgets for ever; a failure is tried again an hour later."""
+        while True:
+            try:
+                await self.forget()
+            except (psycopg.Error, OSError) as error:
+                log.warning("old keys were not forgotten", error=repr(error))
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def forget(self) -> int:
+        """Deletes keys past their time; gives how many."""
+        connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name="availability-upkeep"
+        )
+        async with connection:
+            return (await connection.execute(FORGET_KEYS)).rowcount
