@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -110,24 +111,23 @@ class Edge(grpc.aio.ServerInterceptor):
         return unary
 
     def _stream(self, method: str, parse: Any, behave: Any) -> Behaviour:
-        async def stream(body: bytes, context: Context) -> AsyncIterator[Any]:
+        # It writes and is no generator: one that its caller leaves is closed in another context.
+        async def stream(body: bytes, context: Context) -> None:
             began = time.perf_counter()
             call = Call(method=method, request_id="")
             token = current.set(call)
             fault: Fault | None = None
             try:
                 request = await self._admit(call, parse, body, context, streaming=True)
-                async for answer in behave(request, context):
-                    yield answer
+                async with aclosing(behave(request, context)) as answers:
+                    async for answer in answers:
+                        await context.write(answer)
                 return
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 fault = as_fault(error)
             finally:
                 self._finish(call, context, fault, began)
-                if current.get() is call:
-                    current.reset(token)
+                current.reset(token)
             await abort(context, fault, call.trailers)
 
         return stream
