@@ -50,6 +50,8 @@ class Projector:
         known = await self._projection.position(connection)
         # A stream made anew counts from its beginning; versions keep what is repeated harmless.
         after = known.number if known.made_at == made_at else 0
+        # Said before there is anything to apply, so that nobody waits for an empty stream.
+        await self._projection.apply(connection, (), Position(made_at, after))
         async for batch in self._bus.follow(LEDGER_STREAM, LEDGER_SUBJECTS, after=after):
             if batch[0].position <= after:
                 made_at = await self._bus.made_at(LEDGER_STREAM)
