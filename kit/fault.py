@@ -155,22 +155,22 @@ def to_status(fault: Fault) -> status_pb2.Status:
     """
     status = status_pb2.Status(code=fault.code.value[0], message=fault.message)
     info = error_details_pb2.ErrorInfo(reason=fault.reason, domain=DOMAIN, metadata=fault.metadata)
-    status.details.add().Pack(info)
+    status.details.add().Pack(info, deterministic=True)
     if fault.violations:
         bad = error_details_pb2.BadRequest()
         for field, description in fault.violations:
             bad.field_violations.add(field=field, description=description)
-        status.details.add().Pack(bad)
+        status.details.add().Pack(bad, deterministic=True)
     if fault.retry_after_seconds is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(int(fault.retry_after_seconds * 1000))
-        status.details.add().Pack(retry)
+        status.details.add().Pack(retry, deterministic=True)
     for detail in fault.details:
         packed = Packed()
         if isinstance(detail, Packed):
             packed.CopyFrom(detail)
         else:
-            packed.Pack(detail)
+            packed.Pack(detail, deterministic=True)
         if status.ByteSize() + packed.ByteSize() <= DETAILS_BYTES_MAX:
             status.details.append(packed)
     return status

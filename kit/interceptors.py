@@ -30,6 +30,13 @@ BEARER = "bearer "
 log = logger("interceptors")
 
 
+def serialized(message: Message) -> bytes:
+    """Returns the bytes of an answer, the same in every process: maps have no order of their own,
+    and a stored answer is repeated byte for byte.
+    """
+    return message.SerializeToString(deterministic=True)
+
+
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every method in the steps of `STEPS`, with metrics and faults around them."""
 
@@ -84,7 +91,7 @@ class Edge(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(
             self._unary(method, parse, handler.unary_unary),
             request_deserializer=None,
-            response_serializer=handler.response_serializer,
+            response_serializer=serialized,
         )
 
     def _unary(self, method: str, parse: Any, behave: Any) -> Behaviour:

@@ -103,7 +103,7 @@ def test_a_lost_table_comes_with_others_that_are_really_free(tenant: Tenant, wor
     others = answer.detail("Alternatives")["candidates"]
     assert 0 < len(others) <= 5
     for choice in others:
-        assert choice["resourceIds"] != ["h1"]
+        assert (choice["resourceIds"], choice["start"]) != (["h1"], told(start))
         assert choice["explanation"]
     second = planner.post(
         "/v1/holds", {**body, "resourceIds": others[0]["resourceIds"], "start": others[0]["start"]}
