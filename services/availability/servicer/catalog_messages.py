@@ -31,6 +31,8 @@ def resource_in(message: catalog_pb2.Resource) -> Resource:
     """Returns the resource in a message; refuses what contradicts itself."""
     if message.capacity_max and message.capacity_min > message.capacity_max:
         raise Invalid.field("capacity_min", "is larger than capacity_max")
+    if not message.kind:
+        raise Invalid.field("kind", "must be set")
     names = [skill.name for skill in message.skills]
     if len(set(names)) < len(names):
         raise Invalid.field("skills", "names the same skill twice")
@@ -103,6 +105,8 @@ def resource_message(
 def service_type_in(message: catalog_pb2.ServiceType) -> ServiceType:
     """Returns the service type in a message."""
     duration = minutes(message.duration, "duration")
+    if duration < 1:
+        raise Invalid.field("duration", "must be set")
     step = min(duration, MINUTES_PER_DAY)
     if message.HasField("granularity"):
         step = minutes(message.granularity, "granularity")

@@ -1,10 +1,12 @@
 """Availability as it is served, and the calls of one caller."""
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import grpc
+import psycopg
 import pytest
 from fairslot.assignment.v1 import events_pb2
 from fairslot.availability.v1 import (
@@ -15,6 +17,7 @@ from fairslot.availability.v1 import (
     schedule_pb2,
     schedule_pb2_grpc,
 )
+from fairslot.type.v1 import type_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
@@ -144,8 +147,6 @@ class Caller:
 
 def codes(verdict) -> list[str]:
     """The names of what is in the way."""
-    from fairslot.type.v1 import type_pb2
-
     return [type_pb2.Obstacle.Code.Name(one.code) for one in verdict.obstacles]
 
 
@@ -199,15 +200,25 @@ class Ledger:
         return positions[-1]
 
 
+def projected(database) -> int:
+    with psycopg.connect(database.admin_url) as connection:
+        found = connection.execute("SELECT position FROM availability.projection").fetchone()
+    return 0 if found is None else found[0]
+
+
+async def caught_up(database, number: int) -> None:
+    async with asyncio.timeout(10):
+        while projected(database) < number:
+            await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def ledger_at(servers):
     """The ledger's stream, empty."""
     async with open_bus(servers.nats_url, name="test") as bus:
         for stream in (LEDGER, "AVAILABILITY"):
-            try:
+            with suppress(Exception):
                 await bus._js.delete_stream(stream)
-            except Exception:
-                pass
         await bus.ensure_stream(LEDGER, ("fairslot.assignment.v1.>",))
         yield Ledger(bus)
 

@@ -136,7 +136,10 @@ async def test_every_reason_with_what_is_in_the_way(team, ledger):
     }
     for hour, reasons in expected.items():
         (verdict,) = (await team.check("ada", start=hour, at_least_as_fresh=token)).verdicts
-        found = [(code, one.blocking_id) for code, one in zip(codes(verdict), verdict.obstacles)]
+        found = [
+            (code, one.blocking_id)
+            for code, one in zip(codes(verdict), verdict.obstacles, strict=True)
+        ]
         assert found == reasons, hour
         assert verdict.free == (not reasons)
     assert written.time_off.interval == window(4, 5)
