@@ -127,8 +127,8 @@ class Checking:
             if not resource.active:
                 continue
             lane = world.lane(resource.id, now)
-            pieces = self._expansions.month(lane.pattern, span, zone)
-            rows.append(Offered(resource, offered_days(pieces, lane.leave)))
+            offered = self._expansions.month(lane.pattern, span, zone)
+            rows.append(Offered(resource, offered_days(offered, lane.leave)))
         return rows, world.tenant, found.freshness
 
     async def _found(self, tenant: str, now: datetime, token: Mapping[str, int]) -> Found:

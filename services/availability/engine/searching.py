@@ -168,10 +168,9 @@ class Searching:
         used[table.candidates] = True
         kept = [contenders[row] for row in np.flatnonzero(used)]
         free = frozenset(one.lane.resource.id for one in kept)
-        months: list[tuple[int, int]] = []
-        if with_resources:
-            zone = self._expansions.zones.get(search.world.tenant.time_zone)
-            months = months_touched(question.window, zone)
+        zone = self._expansions.zones.get(search.world.tenant.time_zone)
+        months = months_touched(question.window, zone) if with_resources else []
+        spans = [month_span(year, month, zone) for year, month in months]
         left_out = rejections(search.world, question, contenders, free, expansions=self._expansions)
         outcome = self._outcome(search, table, None, complete=True)
         return Matrix(
@@ -181,27 +180,21 @@ class Searching:
             capacities=table.capacities,
             candidates=(np.cumsum(used) - 1)[table.candidates],
             months=[f"{year:04d}-{month:02d}" for year, month in months],
-            offered=[self.offered(search.world, one, months) for one in kept],
+            offered=[
+                [
+                    offered_days(
+                        self._expansions.month(one.lane.pattern, span, zone), one.lane.leave
+                    )
+                    for span in spans
+                ]
+                for one in kept
+            ],
             rejections=list(islice(left_out, rejections_max)),
             rejected_count=search.world.count_asked(question.wanted) - len(kept),
             tenant_time_zone=search.world.tenant.time_zone,
             result=result_sentence(outcome, question.time_zone),
             freshness=search.freshness,
         )
-
-    def offered(
-        self, world: World, contender: Contender, months: Sequence[tuple[int, int]]
-    ) -> list[int]:
-        """Counts the days a resource offers in each month of the tenant's zone."""
-        zone = self._expansions.zones.get(world.tenant.time_zone)
-        lane = contender.lane
-        return [
-            offered_days(
-                self._expansions.month(lane.pattern, month_span(year, month, zone), zone),
-                lane.leave,
-            )
-            for year, month in months
-        ]
 
     async def _begin(
         self, tenant: str, ask: Ask, token: Mapping[str, int], rest: Continuation | None

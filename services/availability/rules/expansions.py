@@ -9,8 +9,8 @@ import numpy as np
 from services.availability.domain import MINUTES_PER_DAY, GridAnchor, SlotShape, Span
 from services.availability.rules.grid import MAX_RUN_MINUTES, midnight_starts, window_starts
 from services.availability.rules.intervals import Minutes, Spans, containing, minutes
-from services.availability.rules.offered import month_pieces
-from services.availability.rules.working import Pattern, Pieces, expand, local_days, working
+from services.availability.rules.offered import OfferedMonth, offered_month
+from services.availability.rules.working import Pattern, expand, local_days, working
 from services.availability.rules.zones import Zone, Zones
 
 Made = TypeVar("Made")
@@ -34,7 +34,7 @@ class Expansions:
         self.computed = 0
         self._spans: OrderedDict[Key, Spans] = OrderedDict()
         self._starts: OrderedDict[Key, Minutes] = OrderedDict()
-        self._months: OrderedDict[Key, Pieces] = OrderedDict()
+        self._months: OrderedDict[Key, OfferedMonth] = OrderedDict()
 
     def working(self, pattern: Pattern, low: int, high: int) -> Spans:
         """Gives merged working intervals, right within `[low, high)` and not clipped to it."""
@@ -61,12 +61,12 @@ class Expansions:
         first, last = np.searchsorted(starts, (low, high))
         return starts[first:last]
 
-    def month(self, pattern: Pattern, month: Span, tenant_zone: Zone) -> Pieces:
-        """Gives the parts of shifts that start in a month, with the tenant's days."""
+    def month(self, pattern: Pattern, month: Span, tenant_zone: Zone) -> OfferedMonth:
+        """Gives what a pattern offers in a month of the tenant's zone, leave apart."""
         return self._kept(
             self._months,
             (pattern, month, tenant_zone.name),
-            lambda: month_pieces(pattern, month, tenant_zone, self.zones),
+            lambda: offered_month(pattern, month, tenant_zone, self.zones),
         )
 
     def _block(self, pattern: Pattern, shape: SlotShape, block: int) -> Minutes:

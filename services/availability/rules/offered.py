@@ -1,5 +1,7 @@
 """Counts the working days a resource offers in a month."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from services.availability.domain import MINUTES_PER_DAY, Span
@@ -24,8 +26,16 @@ def months_touched(window: Span, tenant_zone: Zone) -> list[tuple[int, int]]:
     return [(1970 + int(month) // 12, int(month) % 12 + 1) for month in months]
 
 
-def month_pieces(pattern: Pattern, month: Span, tenant_zone: Zone, zones: Zones) -> Pieces:
-    """Gives the parts of shifts that start in a month, each with the tenant's day it starts on.
+@dataclass(frozen=True, slots=True)
+class OfferedMonth:
+    """The parts of shifts that start in a month with the tenant's days, and how many days."""
+
+    pieces: Pieces
+    days: int
+
+
+def offered_month(pattern: Pattern, month: Span, tenant_zone: Zone, zones: Zones) -> OfferedMonth:
+    """Gives what a pattern offers in a month, leave apart.
 
     A part counts for the day on which it starts, so a night shift is one day, not two.
     """
@@ -35,16 +45,17 @@ def month_pieces(pattern: Pattern, month: Span, tenant_zone: Zone, zones: Zones)
     starts, ends = worked.starts[inside], worked.ends[inside]
     seg = tenant_zone.segments(month.start, month.end)
     offsets = seg.offsets[np.searchsorted(seg.starts, starts, side="right") - 1]
-    return Pieces((starts + offsets) // MINUTES_PER_DAY, starts, ends)
+    days = (starts + offsets) // MINUTES_PER_DAY
+    return OfferedMonth(Pieces(days, starts, ends), len(np.unique(days)))
 
 
-def offered_days(pieces: Pieces, leave: Spans) -> int:
+def offered_days(month: OfferedMonth, leave: Spans) -> int:
     """Counts the days on which some of the working time is not leave."""
-    days = pieces.days
-    if len(leave):
-        free = pieces.ends - pieces.starts > _covered(leave, pieces.starts, pieces.ends)
-        days = days[free]
-    return len(np.unique(days))
+    if not len(leave):
+        return month.days
+    pieces = month.pieces
+    free = pieces.ends - pieces.starts > _covered(leave, pieces.starts, pieces.ends)
+    return len(np.unique(pieces.days[free]))
 
 
 def _covered(leave: Spans, starts: Wide, ends: Wide) -> Wide:
