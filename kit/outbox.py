@@ -27,7 +27,9 @@ from kit.logs import logger
 log = logger("outbox")
 
 ROWS_MAX = 512
+# Rounds are paced, so that what many transactions left goes out together; slower when idle.
 POLL_SECONDS = 0.02
+IDLE_POLL_SECONDS = 0.05
 LEADER_POLL_SECONDS = 0.5
 BACKOFF_SECONDS_MAX = 2.0
 
@@ -65,8 +67,8 @@ class Relay:
                     while True:
                         moved = await self.publish_once(connection)
                         backoff = POLL_SECONDS
-                        if not moved:
-                            await asyncio.sleep(POLL_SECONDS)
+                        if moved < ROWS_MAX:
+                            await asyncio.sleep(POLL_SECONDS if moved else IDLE_POLL_SECONDS)
             except (psycopg.Error, OSError) as error:
                 log.warning("the relay starts again", schema=self._schema, error=repr(error))
             await asyncio.sleep(backoff)
