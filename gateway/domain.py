@@ -1,0 +1,120 @@
+"""The feed as watchers see it: entries, positions to resume from, and a backlog with a bound."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+TOKEN = re.compile(r"^([0-9a-f]{8})-([0-9]{1,18})$")
+# A backlog that holds more than this part of its bound after packing would be packed at every step.
+PACKED_SHARE_MAX = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a watcher has come. Positions of one feed compare by number; another feed is another
+    epoch.
+    """
+
+    epoch: str
+    number: int
+
+    def __str__(self) -> str:
+        """Returns the resume token."""
+        return f"{self.epoch}-{self.number}"
+
+    @classmethod
+    def of(cls, token: str) -> Position | None:
+        """Returns the position that a token says; None if it is not one of ours."""
+        match = TOKEN.match(token)
+        return cls(match[1], int(match[2])) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change, ready to be sent to any number of watchers."""
+
+    epoch: str
+    # Where its bundle stands in the feed.
+    number: int
+    # Where a watcher that has seen it may resume: before its bundle, unless it is the last of it.
+    resume_number: int
+    topic: str
+    # Which thing it is about.
+    key: str
+    version: int
+    body: bytes
+
+    @property
+    def position(self) -> Position:
+        """Where a watcher that has seen it may resume."""
+        return Position(self.epoch, self.resume_number)
+
+
+class Sign(Enum):
+    """What is told beside changes."""
+
+    HEARTBEAT = "HEARTBEAT"
+    RESYNC = "RESYNC"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A sign with the position at which it is true."""
+
+    sign: Sign
+    position: Position
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What a watcher has not taken yet: at most `bound` entries.
+
+    A full backlog keeps only the latest version of each thing. If that is not enough it forgets
+    all, and the watcher must reload.
+    """
+
+    bound: int
+    entries: deque[Entry] = field(default_factory=deque)
+    # Where the watcher must resynchronise first, if it fell behind.
+    lost_at: Position | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is left to be told."""
+        return bool(self.entries) or self.lost_at is not None
+
+    def put(self, entry: Entry) -> None:
+        """Adds the newest entry."""
+        self.entries.append(entry)
+        if len(self.entries) > self.bound:
+            self.entries = deque(latest(self.entries))
+            if len(self.entries) > self.bound * PACKED_SHARE_MAX:
+                self.lose(Position(entry.epoch, entry.number))
+
+    def lose(self, position: Position) -> None:
+        """Forgets all: everything up to the position must be reloaded."""
+        self.entries.clear()
+        self.lost_at = position
+
+    def take(self) -> Entry | Mark | None:
+        """Returns what is to be told next, if anything is."""
+        if self.lost_at is not None:
+            mark = Mark(Sign.RESYNC, self.lost_at)
+            self.lost_at = None
+            return mark
+        return self.entries.popleft() if self.entries else None
+
+
+def latest(entries: Iterable[Entry]) -> list[Entry]:
+    """Returns the entry of the highest version for each thing, in feed order of what is kept."""
+    kept: dict[str, Entry] = {}
+    for entry in entries:
+        before = kept.get(entry.key)
+        if before is None or before.version <= entry.version:
+            # Taken out first, so that it stands where it came last and positions keep rising.
+            kept.pop(entry.key, None)
+            kept[entry.key] = entry
+    return list(kept.values())

@@ -1,0 +1,153 @@
+"""The feed of one tenant in this process: what came lately, and who is watching."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+from gateway.domain import Backlog, Entry, Mark, Position
+
+# After this many entries in a row, watchers that are taking theirs are given time for it.
+PACE_ENTRIES = 32
+PACE_STEP_SECONDS = 0.002
+PACE_SECONDS = 0.1
+# What a reconnecting watcher finds in memory; older entries are read from the feed again.
+RECENT_MAX = 1_024
+
+
+class Source(Protocol):
+    """Where feeds are read."""
+
+    async def reach(self) -> tuple[str, int, int]:
+        """Returns the epoch and the first and last number that all feeds together still have."""
+        ...
+
+    async def newest(self, tenant: str) -> int:
+        """Returns the number of the tenant's newest entry; 0 if it has none."""
+        ...
+
+    def follow(self, tenant: str, *, after: Position) -> AsyncGenerator[Sequence[Entry], None]:
+        """Yields the tenant's entries after a position, in order; ends where the feed was lost."""
+        ...
+
+
+class Watcher:
+    """One stream being served."""
+
+    def __init__(self, *, topics: frozenset[str], bound: int) -> None:
+        self.topics = topics
+        self.after = 0  # entries up to this number were seen before
+        self.backlog = Backlog(bound)
+        self.taken = 0
+        self.leaving = False
+        self._crowded_above = bound // 2
+        self._woken = asyncio.Event()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether its backlog is more than half full."""
+        return len(self.backlog.entries) > self._crowded_above
+
+    def wants(self, entry: Entry) -> bool:
+        """Returns whether the entry is one the watcher asked for and has not seen."""
+        return entry.number > self.after and (not self.topics or entry.topic in self.topics)
+
+    def offer(self, entry: Entry) -> None:
+        """Adds a new entry to what is to be told."""
+        if self.wants(entry):
+            self.backlog.put(entry)
+            self._woken.set()
+
+    def lose(self, position: Position) -> None:
+        """Makes the watcher reload."""
+        self.after = 0
+        self.backlog.lose(position)
+        self._woken.set()
+
+    def leave(self) -> None:
+        """Makes the watch end as soon as it can."""
+        self.leaving = True
+        self._woken.set()
+
+    async def next(self, *, silence_seconds: float) -> Entry | Mark | None:
+        """Returns what is to be told next; None after that much silence, or when it shall end."""
+        self.taken += 1
+        item = self.backlog.take()
+        if item is None and not self.leaving:
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(silence_seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                return None
+            item = self.backlog.take()
+        return item
+
+
+class Feed:
+    """Follows one tenant's entries once and hands them to all who watch."""
+
+    def __init__(self, *, tenant: str, source: Source, position: Position) -> None:
+        self.tenant = tenant
+        self.watchers: set[Watcher] = set()
+        # Watches that use it, attached or about to be.
+        self.users = 0
+        self._source = source
+        # The newest entry that was handed out.
+        self.position = position
+        self._recent: deque[Entry] = deque()
+        # All entries after this number are in memory.
+        self.remembers_after = position.number
+
+    def position_for(self, watcher: Watcher) -> Position:
+        """Where a watcher stands that has been told all; it may be ahead, from another process."""
+        return Position(self.position.epoch, max(self.position.number, watcher.after))
+
+    async def run(self) -> None:
+        """Follows until the feed is lost."""
+        async with aclosing(self._source.follow(self.tenant, after=self.position)) as batches:
+            async for batch in batches:
+                for start in range(0, len(batch), PACE_ENTRIES):
+                    for entry in batch[start : start + PACE_ENTRIES]:
+                        self._take(entry)
+                    await self._pace()
+
+    async def _pace(self) -> None:
+        """Waits a moment for those who are busy taking; who takes nothing is not waited for."""
+        crowded = {watcher for watcher in self.watchers if watcher.crowded}
+        until = time.monotonic() + PACE_SECONDS
+        while crowded and time.monotonic() < until:
+            before = {watcher: watcher.taken for watcher in crowded}
+            await asyncio.sleep(PACE_STEP_SECONDS)
+            crowded = {one for one in crowded if one.crowded and one.taken > before[one]}
+
+    def _take(self, entry: Entry) -> None:
+        self.position = Position(entry.epoch, entry.number)
+        self._recent.append(entry)
+        if len(self._recent) > RECENT_MAX:
+            self.remembers_after = self._recent.popleft().number
+        for watcher in self.watchers:
+            watcher.offer(entry)
+
+    def start_anew(self, position: Position) -> None:
+        """The feed was lost and made again: what watchers know has no place in it."""
+        self.position = position
+        self._recent.clear()
+        self.remembers_after = position.number
+        for watcher in self.watchers:
+            watcher.lose(position)
+
+    def attach(self, watcher: Watcher, *, after: int) -> list[Entry]:
+        """Adds a watcher; returns what it must be told first, from memory.
+
+        Everything later goes into its backlog, so nothing lies between.
+        """
+        watcher.after = after
+        missed = [entry for entry in self._recent if watcher.wants(entry)]
+        watcher.after = max(after, self.position.number)
+        self.watchers.add(watcher)
+        return missed

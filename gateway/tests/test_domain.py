@@ -1,0 +1,99 @@
+"""Positions and backlogs: bounded, in order, and never silently incomplete."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain import Backlog, Entry, Mark, Position, Sign, latest
+
+EPOCH = "0123abcd"
+
+
+def entry(number, key="holds//a", version=None):
+    return Entry(
+        epoch=EPOCH,
+        number=number,
+        resume_number=number,
+        topic="holds",
+        key=key,
+        version=number if version is None else version,
+        body=b"",
+    )
+
+
+def test_a_token_says_its_position_and_nothing_else_is_one():
+    position = Position(EPOCH, 42)
+    assert Position.of(str(position)) == position
+    for token in (
+        "",
+        "42",
+        "0123abcd-",
+        "0123ABCD-4",
+        "0123abcd--4",
+        "0123abcd-4x",
+        "é-1",
+        "x" * 64,
+    ):
+        assert Position.of(token) is None
+
+
+def test_a_backlog_that_is_not_full_keeps_everything():
+    backlog = Backlog(4)
+    for number in (1, 2, 3, 4):
+        backlog.put(entry(number))
+    taken = [backlog.take() for _ in range(5)]
+    assert [one.number for one in taken[:4]] == [1, 2, 3, 4]
+    assert taken[4] is None
+
+
+def test_a_full_backlog_keeps_the_latest_of_each_thing():
+    backlog = Backlog(4)
+    for number, key in ((1, "a"), (2, "b"), (3, "a"), (4, "a"), (5, "b")):
+        backlog.put(entry(number, key))
+    assert [(one.number, one.key) for one in backlog.entries] == [(4, "a"), (5, "b")]
+
+
+def test_a_late_duplicate_never_replaces_a_newer_version():
+    kept = latest([entry(1, "a", 1), entry(2, "a", 2), entry(3, "a", 1)])
+    assert [(one.number, one.version) for one in kept] == [(2, 2)]
+
+
+def test_too_many_things_mean_a_reload_and_then_what_came_after():
+    backlog = Backlog(4)
+    for number in range(1, 6):
+        backlog.put(entry(number, str(number)))
+    backlog.put(entry(6, "6"))
+    assert backlog.take() == Mark(Sign.RESYNC, Position(EPOCH, 5))
+    assert backlog.take() == entry(6, "6")
+    assert not backlog
+
+
+@given(
+    puts=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=200),
+    bound=st.integers(1, 12),
+)
+def test_whoever_folds_what_he_takes_knows_the_latest_of_everything(puts, bound):
+    backlog = Backlog(bound)
+    truth: dict[str, int] = {}
+    known: dict[str, int] = {}
+    positions = []
+
+    def take():
+        told = backlog.take()
+        if isinstance(told, Mark):
+            # Reloads: knows everything up to the mark.
+            known.update({k: v for k, v in truth.items() if v <= told.position.number})
+        elif told is not None:
+            known[told.key] = told.version
+        if told is not None:
+            positions.append(told.position.number)
+
+    for number, (thing, takes) in enumerate(puts, start=1):
+        truth[str(thing)] = number
+        backlog.put(entry(number, str(thing)))
+        assert len(backlog.entries) <= bound
+        if takes:
+            take()
+    while backlog:
+        take()
+    assert known == truth
+    assert positions == sorted(positions)
