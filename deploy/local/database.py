@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from deploy.local.errors import StackError
 from deploy.local.ports import SERVICES
 from deploy.local.rundir import ROOT, RunDir
 
@@ -118,11 +119,20 @@ def secret_for(admin_url: str, own_secret: str, *, external: bool) -> str:
 
 def fingerprint(service: str, secret: str) -> str:
     """Returns a mark of everything that set-up does for a service; kept on its schema."""
-    digest = hashlib.sha256((ROLES + SCHEMA + password_of(service, secret)).encode())
+    roles = (ROLES + SCHEMA + password_of(service, secret)).encode()
+    parts = [f"roles={hashlib.sha256(roles).hexdigest()[:16]}"]
     for file in sorted(versions_of(service).parent.rglob("*.*")):
         if file.suffix in (".py", ".sql"):
-            digest.update(file.name.encode() + file.read_bytes())
-    return f"{SETUP_MARK} {digest.hexdigest()}"
+            parts.append(f"{file.name}={hashlib.sha256(file.read_bytes()).hexdigest()[:16]}")
+    return " ".join([SETUP_MARK, *parts])
+
+
+def rewritten(old_mark: str, new_mark: str) -> list[str]:
+    """Returns the migrations that have run and were changed or removed since."""
+    known = set(new_mark.removeprefix(SETUP_MARK).split())
+    ran = old_mark.removeprefix(SETUP_MARK).split()
+    changed = (part.partition("=")[0] for part in ran if part not in known)
+    return [name for name in changed if name != "roles"]
 
 
 def create_database(server_url: str, name: str, *, template: str = "") -> str:
@@ -164,10 +174,24 @@ def set_up(
 
 
 def outdated(connection: Connection, services: Iterable[str], secret: str) -> list[str]:
-    """Returns the services whose schema is missing or was set up by other files than these."""
+    """Returns the services whose schema is missing or lacks the newest migrations.
+
+    Raises:
+        StackError: a migration that has run is not what it was.
+    """
     query = "SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace"
     marks: dict[str, str | None] = dict(connection.execute(query).fetchall())
-    return [name for name in services if marks.get(name) != fingerprint(name, secret)]
+    found = []
+    for service in services:
+        old, new = marks.get(service) or "", fingerprint(service, secret)
+        if names := rewritten(old, new):
+            raise StackError(
+                f"{', '.join(names)} of {service} changed after the database was made by it; "
+                "migrations that have run stay as they are (`make reset` forgets the data)"
+            )
+        if old != new:
+            found.append(service)
+    return found
 
 
 def prepare_schema(connection: Connection, service: str, secret: str) -> None:

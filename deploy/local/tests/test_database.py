@@ -14,10 +14,12 @@ from deploy.local.database import (
     create_database,
     database_name,
     drop_database,
+    prepare_schema,
     set_up,
     urls_of,
     with_user,
 )
+from deploy.local.errors import StackError
 from deploy.local.rundir import DEFAULT_RUN_DIR, RunDir
 from deploy.local.servers import EXTERNAL, Servers
 
@@ -37,7 +39,9 @@ def urls(
     url = create_database(servers.database_url, name)
     yield url, set_up(url, secret=role_secret, services=PAIR)
     # Roles belong to the server: other tests find them as they were.
-    set_up(url, secret=role_secret, services=PAIR)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for service in PAIR:
+            prepare_schema(connection, service, role_secret)
     drop_database(servers.database_url, name)
 
 
@@ -131,10 +135,28 @@ def test_a_service_cannot_change_what_it_is_migrated_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run(urls[1]["gateway"].owner, "CREATE TABLE schema_version (version_num text)")
-    monkeypatch.setattr(database, "fingerprint", lambda service, secret: "newer")
+    newer = f"{database.fingerprint('gateway', role_secret)} 0002_more.py=1"
+    monkeypatch.setattr(database, "fingerprint", lambda service, secret: newer)
     set_up(urls[0], secret=role_secret, services=["gateway"])
     with pytest.raises(errors.InsufficientPrivilege):
         run(urls[1]["gateway"].app, "SELECT FROM schema_version")
+
+
+def test_a_migration_that_ran_and_changed_is_named(
+    urls: tuple[str, Mapping[str, ServiceUrls]],
+    role_secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = database.fingerprint("gateway", role_secret)
+    for number in (1, 2):
+        # One more file is fine.
+        more = f"{before} {' '.join(f'000{n}_more.py=1' for n in range(number))}"
+        monkeypatch.setattr(database, "fingerprint", lambda service, secret, mark=more: mark)
+        set_up(urls[0], secret=role_secret, services=["gateway"])
+    changed = f"{before} 0000_more.py=1 0001_more.py=2"
+    monkeypatch.setattr(database, "fingerprint", lambda service, secret: changed)
+    with pytest.raises(StackError, match=r"0001_more\.py of gateway"):
+        set_up(urls[0], secret=role_secret, services=["gateway"])
 
 
 def test_urls_keep_host_and_options() -> None:
