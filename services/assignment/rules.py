@@ -25,6 +25,8 @@ REASONS_BY_OBSTACLE = (
 NEAREST_FIRST = ("NOT_AVAILABLE", "PARTY_TOO_SMALL", "PARTY_TOO_LARGE", "NOT_QUALIFIED")
 DEFAULT_WINDOW = timedelta(days=30)
 SECRET_CHARS = 32
+# Of what a caller sent, no more than this is said back: refusals travel in trailers.
+SAID_CHARS_MAX = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,11 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
+def short(text: str) -> str:
+    """Returns a text as far as it can be repeated to whoever sent it."""
+    return text if len(text) <= SAID_CHARS_MAX else f"{text[:SAID_CHARS_MAX]}…"
+
+
 def sentence(refusal: Refusal) -> str:
     """Returns a refusal as one sentence for a person."""
     said = refusal.metadata
@@ -153,7 +160,7 @@ def sentence(refusal: Refusal) -> str:
         return f"{said['resource_id']} is taken from {said['start']} to {said['end']}"
     who = f"{said['resource_id']}: " if "resource_id" in said else ""
     if "detail" in said or "obstacles" in said:
-        return f"{text}: {who}{said.get('detail') or said['obstacles']}"
+        return short(f"{text}: {who}{said.get('detail') or said['obstacles']}")
     if "state" in said:
         return f"{text}: it is {said['state']}"
     return text

@@ -14,6 +14,7 @@ from services.assignment.domain import (
     WriteKey,
 )
 from services.assignment.engine.parts import Parts, granted
+from services.assignment.rules import short
 from services.assignment.store import Page
 
 
@@ -45,8 +46,8 @@ class Assignments:
         if found is None or allocation is None or allocation.state not in COMMITTED:
             raise NotFound(
                 "NOT_FOUND",
-                f"there is no assignment {assignment_id!r}",
-                assignment_id=assignment_id,
+                f"there is no assignment {short(assignment_id)!r}",
+                assignment_id=short(assignment_id),
             )
         return found.outcome
 

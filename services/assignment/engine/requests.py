@@ -6,6 +6,7 @@ from datetime import datetime
 from kit.fault import Fault, NotFound
 from services.assignment.domain import BookingRequest, Outcome, Refusal, RequestState, WriteKey
 from services.assignment.engine.parts import Parts, granted
+from services.assignment.rules import short
 from services.assignment.store import Page
 
 
@@ -49,8 +50,8 @@ class Requests:
         if found is None:
             raise NotFound(
                 "NOT_FOUND",
-                f"there is no booking request {request_id!r}",
-                booking_request_id=request_id,
+                f"there is no booking request {short(request_id)!r}",
+                booking_request_id=short(request_id),
             )
         return found
 

@@ -41,7 +41,7 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
             customer_hash=request.customer_hash,
             alternatives=request.alternatives if request.HasField("alternatives") else ALTERNATIVES,
             at_least_as_fresh=request.at_least_as_fresh,
-            ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else None,
+            ttl=reading.duration(request.ttl, "ttl") if request.HasField("ttl") else None,
         )
         outcome = await answered(self._placements.hold(key, wish))
         assert outcome.allocation is not None

@@ -8,13 +8,14 @@ import json
 from datetime import datetime, timedelta
 
 from fairslot.assignment.v1 import request_pb2
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.datetime_pb2 import DateTime
 from google.type.interval_pb2 import Interval
 
 from kit.call import current_call, current_caller
-from kit.fault import Invalid
+from kit.fault import Exhausted, Invalid
 from kit.idempotency import fingerprint, key_of
 from kit.localtime import resolve_local, resolve_offset
 from services.assignment.domain import Span, WriteKey
@@ -22,6 +23,10 @@ from services.assignment.peers import moments
 from services.assignment.rules import window_of
 
 PAGE_SIZE = 100
+YEAR_MIN = 1900
+YEAR_END = 9000
+# A booking request travels with every event about it.
+REQUEST_BYTES_MAX = 64 * 1024
 
 
 def write_key(message: Message) -> WriteKey:
@@ -47,11 +52,27 @@ def version_of(etag: str) -> int:
 
 
 def moment(message: Timestamp, field: str) -> datetime:
-    """Returns the moment in a message; refuses one that no calendar has."""
+    """Returns the moment in a message; refuses one that no calendar of ours has."""
     try:
-        return moments.moment(message)
+        return known(moments.moment(message), field)
     except (ValueError, OverflowError) as error:
-        raise Invalid.field(field, "is not a moment between the years 1 and 9999") from error
+        raise Invalid.field(field, "is not a moment") from error
+
+
+def known(found: datetime, field: str) -> datetime:
+    """Refuses a moment so far away that a window around it would leave the calendar."""
+    if not YEAR_MIN <= found.year < YEAR_END:
+        raise Invalid.field(field, f"is not between the years {YEAR_MIN} and {YEAR_END - 1}")
+    return found
+
+
+def duration(message: Duration, field: str) -> timedelta:
+    """Returns the length in a message; refuses one that is none."""
+    try:
+        found: timedelta = message.ToTimedelta()
+    except (ValueError, OverflowError) as error:
+        raise Invalid.field(field, "is not a duration") from error
+    return found
 
 
 def whole_minute(message: Timestamp, field: str) -> datetime:
@@ -116,12 +137,25 @@ def wall_clock(message: DateTime, zone: str, field: str) -> datetime:
         )
     except (ValueError, OverflowError) as error:
         raise Invalid.field(field, "is not a date and time") from error
+    known(wall, field)
     if message.HasField("utc_offset"):
-        return resolve_offset(wall, message.utc_offset.ToTimedelta())
+        offset = duration(message.utc_offset, field)
+        if abs(offset) >= timedelta(days=1):
+            raise Invalid.field(field, "has an offset of a day or more")
+        return resolve_offset(wall, offset)
     name = message.time_zone.id or zone
     if not name:
         raise Invalid.field(field, "has neither an offset nor a time zone")
     return resolve_local(wall, name, field=field)
+
+
+def small(request: request_pb2.BookingRequest) -> request_pb2.BookingRequest:
+    """Refuses a booking request too large to travel with every event about it."""
+    if request.ByteSize() > REQUEST_BYTES_MAX:
+        raise Exhausted(
+            "PAYLOAD_TOO_LARGE", f"a booking request has at most {REQUEST_BYTES_MAX} bytes"
+        )
+    return request
 
 
 def page_size(asked: int) -> int:

@@ -10,7 +10,7 @@ from kit.call import current_caller
 from kit.fault import Conflict, Exists, Fault, NotFound, Refused
 from services.assignment.domain import Candidate, LedgerRefused, Refusal
 from services.assignment.peers.moments import timestamp
-from services.assignment.rules import sentence
+from services.assignment.rules import sentence, short
 
 # Everything a refusal says must fit in trailers of 4 KB, in base64.
 ALTERNATIVES_BYTES_MAX = 2_000
@@ -40,7 +40,7 @@ def fault_of(refusal: Refusal) -> Fault:
     details = [alternatives(refusal.alternatives)] if refusal.alternatives else []
     fault = kind(refusal.reason, sentence(refusal), details=details)
     fault.metadata = {
-        key: value
+        key: short(value)
         for key, value in refusal.metadata.items()
         if key != "taken_by" or current_caller().roles & TOLD_WHO
     }

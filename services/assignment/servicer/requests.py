@@ -28,7 +28,7 @@ class RequestServicer(request_pb2_grpc.RequestServiceServicer):
     ) -> pb.CreateRequestResponse:
         """Creates a booking request in state OPEN."""
         key = reading.write_key(request)
-        asked = request.request
+        asked = reading.small(request.request)
         wanted = BookingRequest(
             id=asked.id,
             service_type_id=asked.service_type_id,

@@ -1,16 +1,15 @@
 """Writes to the ledger, each one call of the database: one round trip, one transaction."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from kit.call import remaining_seconds
-from kit.db import Pool, borrowed, concurrent_update, retrying, translated
-from kit.fault import Conflict, Exhausted, Fault, TimedOut
-from kit.idempotency import key_reused
+from kit.db import Pool, retrying
+from kit.fault import TimedOut
 from services.assignment.domain import (
     BookingRequest,
     Candidate,
@@ -28,6 +27,7 @@ from services.assignment.store.codec import (
     refusal_json,
     wish_of,
 )
+from services.assignment.store.running import NOT_REGISTERED, told, value_of
 
 # How long one lock is waited for at most; less where the caller's deadline is nearer.
 LOCK_SECONDS_MAX = 3.0
@@ -37,7 +37,6 @@ LEAST_SECONDS = 0.03
 # A plan is placed again once its resources are registered.
 PLACINGS_MAX = 2
 
-NOT_REGISTERED = "LD004"
 KEY = "%s::text, %s::text, %s::text, %s::text, %s::bytea, %s::int"
 PLACE = (
     f"SELECT assignment.place({KEY}, %s::text, %s::text, %s::text, %s::text[], %s::bool,"
@@ -177,19 +176,8 @@ class Ledger:
         return outcome_of(await self._run(statement, *_named(key), *arguments))
 
     async def _run(self, statement: str, *arguments: object) -> Any:
-        async def once() -> Any:
-            async with borrowed(self._pool) as connection, translated():
-                cursor = await connection.execute(statement, arguments, prepare=True)
-                row = await cursor.fetchone()
-                return row[0] if row else None
-
-        try:
-            return await retrying(once)
-        except psycopg.Error as error:
-            fault = fault_of(error)
-            if fault is None:
-                raise
-            raise fault from error
+        with told():
+            return await retrying(partial(value_of, self._pool, statement, *arguments))
 
 
 def _named(key: WriteKey) -> tuple[object, ...]:
@@ -202,25 +190,3 @@ def lock_milliseconds() -> int:
     if left < LEAST_SECONDS:
         raise TimedOut("DEADLINE_EXCEEDED", "the deadline is too near to begin")
     return max(1, int(min(LOCK_SECONDS_MAX, left - WAY_BACK_SECONDS) * 1000))
-
-
-def fault_of(error: psycopg.Error) -> Fault | None:
-    """Returns what a condition raised by the ledger's functions means to the caller, if it means
-    anything.
-    """
-    match error.sqlstate:
-        case "LD001":
-            return Conflict(
-                "REQUEST_IN_PROGRESS",
-                "the same key is being worked on; repeat the call",
-                retry_after_seconds=0.2,
-            )
-        case "LD002":
-            return key_reused()
-        case "LD003":
-            return Exhausted("TOO_MANY_HOLDS", "this customer's budget of live holds is used up")
-    if isinstance(error, errors.LockNotAvailable):
-        return concurrent_update()
-    if isinstance(error, errors.QueryCanceled):
-        return TimedOut("DEADLINE_EXCEEDED", "time ran out; nothing was done")
-    return None

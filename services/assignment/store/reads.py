@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, select, tuple_
 
-from kit.db import Pool, Statement, borrowed, compiled, tenant_transaction, translated
+from kit.db import Pool, Statement, compiled, tenant_transaction
 from services.assignment.domain import (
     Allocation,
     AllocationState,
@@ -18,6 +18,7 @@ from services.assignment.domain import (
     WorkloadRow,
 )
 from services.assignment.store.codec import allocation_of, outcome_of, request_of
+from services.assignment.store.running import rows_of, told, value_of
 from services.assignment.store.tables import MOMENT, allocation, allocation_record, request_now
 
 # No slot is longer, so none that touches a window began earlier than this before it.
@@ -128,28 +129,26 @@ class Reads:
     ) -> list[WorkloadRow]:
         """Returns committed work by resource and local day, of slots that touch the window."""
         chosen = list(resource_ids) or None
-        async with borrowed(self._pool) as connection, translated():
-            cursor = await connection.execute(
-                WORKLOAD, (tenant, window.start, window.end, zone, chosen), prepare=True
+        with told():
+            rows = await rows_of(
+                self._pool, WORKLOAD, tenant, window.start, window.end, zone, chosen
             )
-            rows = await cursor.fetchall()
         return [
             WorkloadRow(resource_id, (day - EPOCH).days, bookings, minutes, delivered)
             for resource_id, day, bookings, minutes, delivered in rows
         ]
 
     async def _one(self, statement: str, *arguments: object) -> Any:
-        async with borrowed(self._pool) as connection, translated():
-            cursor = await connection.execute(statement, arguments, prepare=True)
-            row = await cursor.fetchone()
-            return row[0] if row else None
+        with told():
+            return await value_of(self._pool, statement, *arguments)
 
     async def _many(
         self, tenant: str, statement: Statement, values: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        async with tenant_transaction(self._pool, tenant) as connection:
-            cursor = await connection.execute(*statement(**values))
-            return await cursor.fetchall()
+        with told():
+            async with tenant_transaction(self._pool, tenant) as connection:
+                cursor = await connection.execute(*statement(**values))
+                return await cursor.fetchall()
 
     def _statement(self, filters: frozenset[str]) -> Statement:
         known = self._listings.get(filters)

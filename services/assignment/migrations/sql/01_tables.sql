@@ -1,7 +1,8 @@
 -- The ledger's tables. The tenant comes first in every key; every reference carries it.
 
 -- One row per resource the ledger has ever taken time of. Writers of a resource's time lock its row
--- first, in ascending resource_no: that order is what keeps plans of several resources free of deadlock.
+-- first, in ascending resource_no: that order is what keeps plans of several resources free of
+-- deadlock.
 CREATE TABLE assignment.resource (
     tenant_id text NOT NULL CHECK (tenant_id <> ''),
     resource_no bigint GENERATED ALWAYS AS IDENTITY,
@@ -138,8 +139,8 @@ CREATE TABLE assignment.outbox (
 );
 CREATE INDEX outbox_unpublished ON assignment.outbox (id) WHERE NOT published;
 
--- One row per step of an allocation or request: who, what, why, and how it stood after; how it stood
--- before is the row before. Each row's hash covers the one before it.
+-- One row per step of an allocation or request: who, what, why, and how it stood after; how it
+-- stood before is the row before. Each row's hash covers the one before it.
 CREATE TABLE assignment.audit (
     tenant_id text NOT NULL CHECK (tenant_id <> ''),
     aggregate text NOT NULL,

@@ -1,16 +1,19 @@
--- Row-level security as a second wall between tenants, the fewest grants that work, and an audit log
--- to which rows can only be added. The owner has no policy: forced, it sees nothing either.
+-- Row-level security as a second wall between tenants, the fewest grants that work, and an audit
+-- log to which rows can only be added. The owner has no policy: forced, it sees nothing either.
 DO $$
 DECLARE
     v_table text;
 BEGIN
-    FOREACH v_table IN ARRAY ARRAY['resource', 'request', 'allocation', 'claim', 'idem', 'outbox', 'audit'] LOOP
+    FOREACH v_table IN ARRAY ARRAY[
+        'resource', 'request', 'allocation', 'claim', 'idem', 'outbox', 'audit'
+    ] LOOP
         EXECUTE format('ALTER TABLE assignment.%I ENABLE ROW LEVEL SECURITY', v_table);
         EXECUTE format('ALTER TABLE assignment.%I FORCE ROW LEVEL SECURITY', v_table);
         EXECUTE format(
             'CREATE POLICY tenant ON assignment.%I TO fairslot_assignment'
             ' USING (tenant_id = nullif(current_setting(''app.tenant_id'', true), ''''))'
-            ' WITH CHECK (tenant_id = nullif(current_setting(''app.tenant_id'', true), ''''))', v_table);
+            ' WITH CHECK (tenant_id = nullif(current_setting(''app.tenant_id'', true), ''''))',
+            v_table);
         EXECUTE format(
             'CREATE POLICY background ON assignment.%I TO fairslot_assignment_worker'
             ' USING (true) WITH CHECK (true)', v_table);

@@ -25,8 +25,8 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Adds one row to the chain of an aggregate, whose row the caller has locked. The chain of an
--- allocation has every version; that of a request only those in which it moved on its own, the others
--- being told by the allocation that moved it.
+-- allocation has every version; that of a request only those in which it moved on its own, the
+-- others being told by the allocation that moved it.
 CREATE FUNCTION assignment.add_audit(
     p_tenant text, p_aggregate text, p_seq bigint, p_at timestamptz, p_actor text, p_action text,
     p_reason text, p_state_before text, p_state_after text, p_after jsonb
@@ -64,8 +64,9 @@ CREATE FUNCTION assignment.audit_hash(
         p_reason, p_state_before, p_state_after, p_after)::text, 'UTF8'))
 $$;
 
--- Writes down one step of an allocation, and of the request that moved with it: one event, one audit
--- row. Generations are those after the step, by resource id. Returns the answer to the caller.
+-- Writes down one step of an allocation, and of the request that moved with it: one event, one
+-- audit row. Generations are those after the step, by resource id. Returns the answer to the
+-- caller.
 CREATE FUNCTION assignment.record_step(
     a assignment.allocation, p_state_before text, p_generations jsonb, r assignment.request,
     p_at timestamptz, p_actor text, p_action text, p_reason text
@@ -76,8 +77,8 @@ DECLARE
                             ELSE assignment.request_record(r) END;
 BEGIN
     PERFORM assignment.add_audit(
-        a.tenant_id, 'assignments/' || a.allocation_id, a.version, p_at, p_actor, p_action, p_reason,
-        p_state_before, a.state,
+        a.tenant_id, 'assignments/' || a.allocation_id, a.version, p_at, p_actor, p_action,
+        p_reason, p_state_before, a.state,
         jsonb_build_object('allocation', v_allocation, 'request', v_request));
     INSERT INTO assignment.outbox (tenant_id, aggregate, version, type, payload, at) VALUES (
         a.tenant_id, a.allocation_id, a.version, 'fairslot.assignment.v1.AllocationChanged',
@@ -85,7 +86,8 @@ BEGIN
             'id', a.allocation_id, 'version', a.version, 'state', a.state,
             'previous_state', p_state_before,
             'resources', (SELECT jsonb_agg(jsonb_build_object(
-                              'resource_id', x.id, 'generation', p_generations -> x.id) ORDER BY x.n)
+                              'resource_id', x.id, 'generation', p_generations -> x.id)
+                              ORDER BY x.n)
                           FROM unnest(a.resource_ids) WITH ORDINALITY AS x (id, n)),
             'slot', jsonb_build_object('start_time', a.slot_start, 'end_time', a.slot_end),
             'occupied', jsonb_build_object('start_time', a.occupied_start,

@@ -1,8 +1,8 @@
 -- Taking time: the part that must never be wrong.
 
--- The allocations whose claims overlap a span on some resources; is_dead: a hold whose time is over.
--- Claims of one resource do not overlap, so the last one that starts at or before the span is the
--- only earlier one that can reach into it: two probes of the key, whatever the ledger's size.
+-- The allocations whose claims overlap a span on some resources; is_dead: a hold whose time is
+-- over. Claims of one resource do not overlap, so the last one that starts at or before the span is
+-- the only earlier one that can reach into it: two probes of the key, whatever the ledger's size.
 CREATE FUNCTION assignment.in_the_way(
     p_tenant text, p_resource_nos bigint[], p_start timestamptz, p_end timestamptz,
     p_at timestamptz
@@ -28,14 +28,15 @@ CREATE FUNCTION assignment.in_the_way(
 $$;
 
 -- What take found: the database's clock, read once, after the locks; the plan taken, and its
--- resources ascending; the dead holds it removed, to be written down; who has it, if it was not taken.
+-- resources ascending; the dead holds it removed, to be written down; who has it, if it was not
+-- taken.
 CREATE TYPE assignment.taking AS (
     at timestamptz, plan text[], nos bigint[], dead text[], blocked jsonb
 );
 
--- Takes a span on all resources of a plan. If it is blocked the caller undoes what was done: some of
--- the claims may have been taken. p_own_dead is a dead hold of the same request, p_replaced a live one
--- that gives way.
+-- Takes a span on all resources of a plan. If it is blocked the caller undoes what was done: some
+-- of the claims may have been taken. p_own_dead is a dead hold of the same request, p_replaced a
+-- live one that gives way.
 CREATE FUNCTION assignment.take(
     p_tenant text, p_allocation_id text, p_plan text[], p_start timestamptz, p_end timestamptz,
     p_own_dead text, p_replaced text, p_replaced_nos bigint[]
@@ -46,7 +47,8 @@ DECLARE
     v_claimed integer := 0;
 BEGIN
     t.plan := p_plan;
-    SELECT array_agg(s.resource_no ORDER BY s.resource_no) FILTER (WHERE s.resource_id = ANY (p_plan))
+    SELECT array_agg(s.resource_no ORDER BY s.resource_no)
+           FILTER (WHERE s.resource_id = ANY (p_plan))
     INTO t.nos FROM (
         SELECT r.resource_no, r.resource_id FROM assignment.resource AS r
         WHERE r.tenant_id = p_tenant
@@ -92,10 +94,10 @@ BEGIN
     RETURN t;
 END $$;
 
--- Takes a span on a plan, or with p_any on the first of some resources that has it free, best first.
--- The locks of what turns out taken are given back at once, by undoing a subtransaction: whoever waits
--- for them need not wait for this commit, and with p_any at most one is held while waiting for the
--- next, which cannot close a circle.
+-- Takes a span on a plan, or with p_any on the first of some resources that has it free, best
+-- first. The locks of what turns out taken are given back at once, by undoing a subtransaction:
+-- whoever waits for them need not wait for this commit, and with p_any at most one is held while
+-- waiting for the next, which cannot close a circle.
 CREATE FUNCTION assignment.take_first(
     p_tenant text, p_allocation_id text, p_resource_ids text[], p_any boolean, p_start timestamptz,
     p_end timestamptz, p_own_dead text, p_replaced text, p_replaced_nos bigint[]
@@ -168,9 +170,9 @@ BEGIN
     RETURN v_generations;
 END $$;
 
--- Ends an allocation without service (p_state RELEASED, EXPIRED or CANCELLED): takes its claims away,
--- moves its request to p_request_state and writes it down. The caller has locked it. An expiry raises
--- no generation: whoever knows of the hold knows when it ends.
+-- Ends an allocation without service (p_state RELEASED, EXPIRED or CANCELLED): takes its claims
+-- away, moves its request to p_request_state and writes it down. The caller has locked it. An
+-- expiry raises no generation: whoever knows of the hold knows when it ends.
 CREATE FUNCTION assignment.end_allocation(
     a assignment.allocation, p_state text, p_request_state text, p_at timestamptz, p_actor text,
     p_action text, p_reason text
@@ -228,8 +230,8 @@ BEGIN
 END $$;
 
 -- Adds to a stored refusal the first p_limit of some candidates that the ledger has free right now,
--- once; returns those that are stored. Candidates are {resource_ids, start, end, ...}; what they would
--- occupy reaches p_before and p_after beyond the slot.
+-- once; returns those that are stored. Candidates are {resource_ids, start, end, ...}; what they
+-- would occupy reaches p_before and p_after beyond the slot.
 CREATE FUNCTION assignment.attach_alternatives(
     p_tenant text, p_actor text, p_method text, p_key text, p_candidates jsonb, p_limit integer,
     p_before interval, p_after interval

@@ -1,13 +1,15 @@
 -- Placing: a hold or an assignment, in one round trip.
 
--- Says why a request cannot be given this plan, or null. v_own is its live hold or assignment, if any.
+-- Says why a request cannot be given this plan, or null. own is its live hold or assignment, if
+-- any.
 CREATE FUNCTION assignment.refusal_of_request(
     p_request_id text, r assignment.request, own assignment.allocation, p_replaces boolean,
     p_resource_ids text[], p_start timestamptz, p_end timestamptz
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 BEGIN
     IF r.request_id IS NULL THEN
-        RETURN assignment.refusal('NOT_FOUND', jsonb_build_object('booking_request_id', p_request_id));
+        RETURN assignment.refusal(
+            'NOT_FOUND', jsonb_build_object('booking_request_id', p_request_id));
     END IF;
     IF p_replaces OR (own.allocation_id IS NULL AND r.state IN ('OPEN', 'HELD')) THEN
         RETURN NULL;
@@ -25,8 +27,8 @@ BEGIN
 END $$;
 
 -- Places a hold (p_hold_seconds given) or an assignment (null). p_resource_ids is one plan, or with
--- p_any a list of resources any one of which will do, best first. p_reasons says why, in one entry for
--- whichever plan is taken, or with p_any in one for each resource.
+-- p_any a list of resources any one of which will do, best first. p_reasons says why, in one entry
+-- for whichever plan is taken, or with p_any in one for each resource.
 CREATE FUNCTION assignment.place(
     p_tenant text, p_actor text, p_method text, p_key text, p_hash bytea, p_lock_ms integer,
     p_allocation_id text, p_request_id text, p_service_type_id text,
@@ -70,8 +72,9 @@ BEGIN
             ELSIF own.state = 'HELD' AND p_hold_seconds IS NULL THEN
                 -- One's own hold never blocks one's own assignment: of the same plan it becomes the
                 -- assignment, of another it gives way to whoever placed it.
-                IF own.slot_start = p_slot_start AND (p_any OR (
-                       own.resource_ids <@ p_resource_ids AND own.resource_ids @> p_resource_ids)) THEN
+                IF own.slot_start = p_slot_start
+                   AND (p_any OR (own.resource_ids <@ p_resource_ids
+                                  AND own.resource_ids @> p_resource_ids)) THEN
                     RETURN assignment.keep(p_tenant, p_actor, p_method, p_key, p_hash,
                         assignment.confirm_locked(
                             assignment.lock_allocation(own), p_actor, v_reason, true));

@@ -170,8 +170,8 @@ BEGIN
     RETURN assignment.keep(p_tenant, p_actor, p_method, p_key, p_hash, v_outcome);
 END $$;
 
--- Expires up to p_limit holds that are over, of all tenants; returns how many. It waits for nobody: a
--- row that somebody else has locked is being resolved, or comes again.
+-- Expires up to p_limit holds that are over, of all tenants; returns how many. It waits for nobody:
+-- a row that somebody else has locked is being resolved, or comes again.
 CREATE FUNCTION assignment.sweep(p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     a assignment.allocation;

@@ -52,8 +52,8 @@ BEGIN
     RETURN assignment.enter(p_tenant, p_actor, p_method, p_key, p_hash, p_lock_ms);
 END $$;
 
--- Committed work per resource and local day, of slots that touch the span. A slot over midnight counts
--- on each day it touches, with the minutes that fall on it.
+-- Committed work per resource and local day, of slots that touch the span. A slot over midnight
+-- counts on each day it touches, with the minutes that fall on it.
 CREATE FUNCTION assignment.workload(
     p_tenant text, p_start timestamptz, p_end timestamptz, p_zone text, p_resource_ids text[]
 ) RETURNS TABLE (resource_id text, day date, bookings bigint, minutes bigint, delivered boolean)
@@ -98,7 +98,8 @@ BEGIN
                assignment.audit_hash(
                    a.prev, a.aggregate, a.seq, a.at, a.actor, a.action, a.reason, a.state_before,
                    a.state_after, a.after) AS hash_again,
-               coalesce(lag(a.hash) OVER w, assignment.audit_genesis(p_tenant, a.aggregate)) AS hash_before,
+               coalesce(lag(a.hash) OVER w,
+                        assignment.audit_genesis(p_tenant, a.aggregate)) AS hash_before,
                coalesce(lag(a.seq) OVER w, 0) AS seq_before
         FROM assignment.audit AS a WHERE a.tenant_id = p_tenant
         WINDOW w AS (PARTITION BY a.aggregate ORDER BY a.seq))
