@@ -15,7 +15,8 @@ from fairslot.notify.v1 import events_pb2
 from google.protobuf.message import DecodeError
 
 from gateway.domain import Entry, Position
-from kit.bus import Bus, Event
+from kit.bus import Bus
+from kit.event import Event
 from kit.fault import Unavailable
 from kit.logs import logger
 

@@ -15,7 +15,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext, api
 
-from kit.event import Event as Event
+from kit.event import Event
 from kit.following import follow
 from kit.logs import logger
 

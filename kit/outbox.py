@@ -20,8 +20,9 @@ from typing import Any
 
 import psycopg
 
-from kit.bus import MESSAGE_ID, Bus, Event
+from kit.bus import MESSAGE_ID, Bus
 from kit.db import Connection
+from kit.event import Event
 from kit.logs import logger
 
 log = logger("outbox")

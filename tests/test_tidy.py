@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 70
-KIT_LINES_MAX = 2000
+# Of code: empty lines and comments are free.
+KIT_LINES_MAX = 1750
 NOWHERE = {"utils", "util", "helpers", "helper", "common", "misc", "stuff"}
 # Put together so that this file does not say what it forbids.
 HOSTS = re.compile("|".join(["py" + "pi[.]org", "python" + "hosted", "registry[.]np" + "mjs"]))
@@ -57,8 +58,9 @@ def test_no_file_names_a_registry_or_leaves_work_for_later():
 
 
 def test_the_kit_stays_a_kit():
-    lines = sum(len(path.read_text().splitlines()) for path in (ROOT / "kit").glob("*.py"))
-    assert lines <= KIT_LINES_MAX
+    texts = [path.read_text() for path in (ROOT / "kit").glob("*.py")]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    assert sum(bool(line) and not line.startswith("#") for line in lines) <= KIT_LINES_MAX
 
 
 def test_the_lock_has_hashes_and_no_addresses():

@@ -11,7 +11,8 @@ from fairslot.notify.v1 import events_pb2
 
 from gateway.app import open_service
 from gateway.peers import FEED, SUBJECT
-from kit.bus import Bus, Event
+from kit.bus import Bus
+from kit.event import Event
 from kit.service import serving
 
 Change = planner_pb2.Change

@@ -7,7 +7,8 @@ import uuid
 
 import pytest
 
-from kit.bus import EXPECTED_LAST, MESSAGE_ID, Bus, Event, open_bus
+from kit.bus import EXPECTED_LAST, MESSAGE_ID, Bus, open_bus
+from kit.event import Event
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from fairslot.availability.v1 import events_pb2 as catalog_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from kit.bus import Bus, Event, Lost
+from kit.bus import Bus, Lost
+from kit.event import Event
 from kit.logs import logger
 from kit.stopping import stopped
 from services.notify.domain import (

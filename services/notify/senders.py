@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from fairslot.gateway.v1 import planner_pb2
 from fairslot.notify.v1 import events_pb2
 
-from kit.bus import Bus, Event
+from kit.bus import Bus
+from kit.event import Event
 from services.notify.domain import Change
 
 FEED = "FEED"

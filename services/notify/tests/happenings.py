@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from fairslot.assignment.v1 import events_pb2 as ledger_pb2
 from fairslot.availability.v1 import events_pb2 as catalog_pb2
 
-from kit.bus import MESSAGE_ID, Event
+from kit.bus import MESSAGE_ID
+from kit.event import Event
 
 AT = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)
 

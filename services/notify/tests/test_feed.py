@@ -9,7 +9,8 @@ import sys
 import pytest_asyncio
 from fairslot.notify.v1 import events_pb2
 
-from kit.bus import Bus, Event, open_bus
+from kit.bus import Bus, open_bus
+from kit.event import Event
 from kit.stopping import stopped
 from services.notify.listener import SOURCES, Listener
 from services.notify.senders import EVENT_ID, FEED, FEED_SUBJECTS, FeedSender
