@@ -31,7 +31,7 @@ REPEATABLE_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADL
 
 
 @dataclass
-class Refusal(Exception):  # noqa: N818 - the contract's word for it
+class Refusal(Exception):
     """A call that was refused, or whose answer did not arrive.
 
     `reason` is a bare word of the contract (SLOT_TAKEN), or the code's name where the gateway
