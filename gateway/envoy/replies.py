@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 Json = dict[str, object]
+CEL_FILTER = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 ERROR_DOMAIN = "fairslot"
 TYPE_PREFIX = "type.googleapis.com/google.rpc."
 # Envoy's flags for "the connection broke while the service had the call".
@@ -37,6 +38,15 @@ def known_replies() -> tuple[Reply, ...]:
             http=401,
             reason="UNAUTHENTICATED",
             message="There is no valid token: it is missing, malformed, expired or not ours.",
+        ),
+        Reply(
+            # Envoy says 403 of a good token for another audience; to us it is no token of ours.
+            statuses=(403,),
+            only_if=_cel("response.code_details.startsWith('jwt_authn_access_denied')"),
+            code=code_pb2.UNAUTHENTICATED,
+            http=401,
+            reason="UNAUTHENTICATED",
+            message="The token is meant for somebody else.",
         ),
         Reply(
             statuses=(403,),
@@ -179,6 +189,18 @@ _IS_GRPC: tuple[Json, ...] = (
     },
     {"header_filter": {"header": {"name": "x-envoy-original-path", "present_match": False}}},
 )
+
+
+def _cel(expression: str) -> Json:
+    return {
+        "extension_filter": {
+            "name": "envoy.access_loggers.extension_filters.cel",
+            "typed_config": {
+                "@type": f"type.googleapis.com/{CEL_FILTER}",
+                "expression": expression,
+            },
+        }
+    }
 
 
 def _is_one_of(statuses: tuple[int, ...]) -> Json:

@@ -88,7 +88,7 @@ async def test_a_call_and_its_answer_pass_unchanged(gate, channel, fresh):
     [
         (None, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
         ({"lifetime_seconds": -30}, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
-        ({"aud": "else"}, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
+        ({"aud": "else"}, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
         ({"tenant": None}, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
         ({"roles": []}, grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
     ],

@@ -126,7 +126,7 @@ async def test_the_token_goes_on_and_forged_identities_do_not(gate):
         ({"lifetime_seconds": -30}, 401, "UNAUTHENTICATED"),
         ({"exp": None}, 401, "UNAUTHENTICATED"),
         ({"iss": "somebody"}, 401, "UNAUTHENTICATED"),
-        ({"aud": "somebody"}, 403, "PERMISSION_DENIED"),
+        ({"aud": "somebody"}, 401, "UNAUTHENTICATED"),
         ({"tenant": None}, 403, "PERMISSION_DENIED"),
         ({"tenant": ""}, 403, "PERMISSION_DENIED"),
         ({"roles": None}, 403, "PERMISSION_DENIED"),
