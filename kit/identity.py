@@ -65,8 +65,6 @@ class Verifier:
                 audience=self._audience,
                 options={"require": ["exp", "sub"]},
             )
-        except jwt.InvalidAudienceError as error:
-            raise Denied("PERMISSION_DENIED", "the token is meant for somebody else") from error
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("UNAUTHENTICATED", "the token has expired") from error
         except jwt.PyJWTError as error:
