@@ -64,7 +64,7 @@ class Worlds:
         loaded = place.world is None
         world = place.world
         if world is None or world.revision < max(place.heard, token.get(CATALOG, 0)):
-            world = await self._caught_up(tenant, place)
+            world = await self._caught_up(tenant, place, token.get(CATALOG, 0))
         if not self._is_fresh(world, token):
             world = await self._awaited(tenant, place, token)
         return Found(world, loaded, self._freshness(world))
@@ -86,7 +86,7 @@ class Worlds:
         self.hear(tenant, revision)
         place = self._places.get(tenant)
         if place is not None and place.world is not None and place.world.revision < revision:
-            await self._caught_up(tenant, place)
+            await self._caught_up(tenant, place, revision)
             self._wake()
 
     def follow(self, moves: Sequence[LedgerMove], position: Position) -> None:
@@ -102,16 +102,14 @@ class Worlds:
         self._followed = position
         self._wake()
 
-    def forget_ledger(self) -> None:
-        """Drops all worlds: the ledger's stream was lost track of, so each is read anew."""
-        self._places.clear()
-        self._wake()
-
-    async def _caught_up(self, tenant: str, place: _Place) -> World:
+    async def _caught_up(self, tenant: str, place: _Place, revision: int) -> World:
         async with place.lock:
             world = place.world
             if world is None:
                 return await self._load(tenant, place)
+            if world.revision >= max(place.heard, revision):
+                # Somebody else read it while this call waited for the lock.
+                return world
             heard = place.heard
             difference = await self._rows.difference(tenant, world.revision)
             if difference is None:
@@ -159,7 +157,7 @@ class Worlds:
                 await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
             world = place.world
             if world is None or world.revision < token.get(CATALOG, 0):
-                world = await self._caught_up(tenant, place)
+                world = await self._caught_up(tenant, place, token.get(CATALOG, 0))
             if self._is_fresh(world, token):
                 return world
         raise Unavailable("UNAVAILABLE", "what the freshness token names was not seen in time")

@@ -14,8 +14,9 @@ class Timeline(Generic[Item]):
     """Items with spans, by start; spans may overlap and differ in length."""
 
     def __init__(self, items: Iterable[tuple[Span, Item]]) -> None:
-        """Sorts the items by their spans."""
-        ordered = sorted(items, key=lambda pair: pair[0])
+        """Sorts the items by their spans; what is empty is in nobody's way and left out."""
+        real = (pair for pair in items if pair[0].start < pair[0].end)
+        ordered = sorted(real, key=lambda pair: pair[0])
         self._spans = [span for span, _ in ordered]
         self._items = [item for _, item in ordered]
         self._starts = [span.start for span in self._spans]

@@ -139,18 +139,22 @@ class ScheduleRows:
 
     async def upsert_external(self, events: Sequence[ExternalBusy]) -> int:
         """Enters outside events by (uid, sequence); gives how many changed something."""
-        applied = 0
-        for event in events:
-            values = {
-                "resource_id": event.resource_id,
-                "uid": event.uid,
-                "sequence": event.sequence,
-                "start_at": moment_of(event.span.start),
-                "end_at": moment_of(event.span.end),
-            }
-            row = await fetch_one(self._connection, UPSERT_EXTERNAL, bound(self._tenant, values))
-            applied += row is not None
-        return applied
+        values = [
+            bound(
+                self._tenant,
+                {
+                    "resource_id": event.resource_id,
+                    "uid": event.uid,
+                    "sequence": event.sequence,
+                    "start_at": moment_of(event.span.start),
+                    "end_at": moment_of(event.span.end),
+                },
+            )
+            for event in events
+        ]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(UPSERT_EXTERNAL, values)
+            return cursor.rowcount
 
     async def delete_external(self, resource_id: str, uid: str, sequence: int) -> bool:
         """Takes an outside event back; says whether that changed something."""

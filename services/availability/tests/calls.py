@@ -1,7 +1,7 @@
 """Availability as it is served, and the calls of one caller."""
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -216,10 +216,8 @@ async def caught_up(database, number: int) -> None:
 async def ledger_at(servers):
     """The ledger's stream, empty."""
     async with open_bus(servers.nats_url, name="test") as bus:
-        for stream in (LEDGER, "AVAILABILITY"):
-            with suppress(Exception):
-                await bus._js.delete_stream(stream)
         await bus.ensure_stream(LEDGER, ("fairslot.assignment.v1.>",))
+        await bus._js.purge_stream(LEDGER)
         yield Ledger(bus)
 
 
