@@ -50,6 +50,9 @@ class Projector:
         known = await self._projection.position(connection)
         # A stream made anew counts from its beginning; versions keep what is repeated harmless.
         after = known.number if known.made_at == made_at else 0
+        # What a stream no longer has was said before anybody here listened.
+        first, _ = await self._bus.bounds(LEDGER_STREAM)
+        after = max(after, first - 1)
         # Said before there is anything to apply, so that nobody waits for an empty stream.
         await self._projection.apply(connection, (), Position(made_at, after))
         async for batch in self._bus.follow(LEDGER_STREAM, LEDGER_SUBJECTS, after=after):
