@@ -88,7 +88,7 @@ async def test_refusals_keep_reason_metadata_and_details(tokens):
     ("claims", "reason"),
     [
         ({"exp": 1}, "UNAUTHENTICATED"),
-        ({"aud": "others"}, "PERMISSION_DENIED"),
+        ({"aud": "others"}, "UNAUTHENTICATED"),
         ({"iss": "others"}, "UNAUTHENTICATED"),
         ({"exp": None}, "UNAUTHENTICATED"),
         ({"roles": ["stranger"]}, "PERMISSION_DENIED"),
