@@ -1,5 +1,6 @@
 """JSON through Envoy: forms of the contract, errors as google.rpc.Status, nothing forged."""
 
+import asyncio
 import gzip
 import json
 
@@ -143,6 +144,14 @@ async def test_a_bad_token_is_refused_in_the_contracts_words(gate, path, changes
     assert got.json["details"][0]["domain"] == "fairslot"
     assert got.json["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert not gate.backends[0].calls
+
+
+async def test_a_token_that_is_remembered_still_runs_out(gate):
+    # Envoy forgives clocks 5 s.
+    headers = gate.bearer(lifetime_seconds=-3)
+    assert (await gate.http("GET", "/v1/resources", None, headers)).status == 200
+    await asyncio.sleep(3)
+    assert (await gate.http("GET", "/v1/resources", None, headers)).status == 401
 
 
 async def test_unsigned_and_foreign_signatures_are_refused(gate):
