@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from kit.call import remaining_seconds
 from kit.fault import Fault, Invalid, NotFound
 from services.assignment.domain import (
     AllocationState,
@@ -19,10 +18,10 @@ from services.assignment.domain import (
     Question,
     Refusal,
     RequestState,
-    Span,
     Wish,
     WriteKey,
 )
+from services.assignment.engine.alternatives import Alternatives, share_of_time
 from services.assignment.engine.parts import Parts, granted
 from services.assignment.engine.sharing import Shared
 from services.assignment.rules import (
@@ -33,17 +32,6 @@ from services.assignment.rules import (
     secret_hash,
     unexplained,
 )
-
-# Fresh candidates are looked for this far around the slot that was lost, then in the whole window.
-AROUND_BEFORE = timedelta(days=1)
-AROUND_AFTER = timedelta(days=2)
-# Asked for beyond what is wanted, since some may be taken in the ledger already.
-SPARE_CANDIDATES = 8
-# What asking for candidates or an explanation may take of the time that is left, and how much must
-# be left to ask at all.
-SHARE_OF_TIME = 0.7
-LEAST_SECONDS = 0.1
-NO_DEADLINE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,8 @@ class Placements:
     def __init__(self, parts: Parts) -> None:
         """Keeps what the engine is made of."""
         self._parts = parts
-        self._ranking = Shared()
+        self._alternatives = Alternatives(parts.matching)
+        self._checks = Shared()
 
     async def hold(self, key: WriteKey, wish: Wish) -> Outcome:
         """Holds a plan, or any free resource, for a short time."""
@@ -107,7 +96,7 @@ class Placements:
                 missing = Refusal("NOT_FOUND", {"booking_request_id": wish.booking_request_id})
                 return Prepared(None, outcome=await self._parts.ledger.settle(key, missing))
             wish = await self._with_own_hold(key, wish, request)
-            found = await self._plan(wish, question)
+            found = await self._plan(key.tenant, wish, question)
         except NotFound as fault:
             found = Refusal("NOT_FOUND", {**fault.metadata, "detail": fault.message})
         except Fault:
@@ -136,7 +125,7 @@ class Placements:
             return replace(wish, resource_ids=held.resource_ids)
         return wish
 
-    async def _plan(self, wish: Wish, question: Question) -> Placing | Refusal:
+    async def _plan(self, tenant: str, wish: Wish, question: Question) -> Placing | Refusal:
         """Returns what is to be committed, or why nothing can be."""
         ask = self._parts.availability
         any_of = not wish.resource_ids
@@ -148,12 +137,19 @@ class Placements:
             if not choice.resource_ids:
                 return refusal_of_choice(choice.rejections)
             resource_ids = choice.resource_ids
-        checked = await ask.check(
-            question,
-            # Those of a choice are known to do; one of them tells what the slot occupies.
-            resource_ids=resource_ids[:1] if any_of else resource_ids,
-            start=wish.start,
-            at_least_as_fresh=wish.at_least_as_fresh,
+        # Those of a choice are known to do; one of them tells what the slot occupies.
+        asked = resource_ids[:1] if any_of else resource_ids
+        plain = replace(question, booking_request_id="", customer_hash="", window=None, place=None)
+        # Those who race for one slot ask the same at the same time.
+        checked = await self._checks.ask(
+            (tenant, plain, asked, wish.start, wish.at_least_as_fresh),
+            partial(
+                ask.check,
+                plain,
+                resource_ids=asked,
+                start=wish.start,
+                at_least_as_fresh=wish.at_least_as_fresh,
+            ),
         )
         refusal = refusal_of_plan(checked.verdicts)
         if refusal is not None:
@@ -177,7 +173,7 @@ class Placements:
         found: str | None = None
         why = "it does not rank this plan"
         try:
-            async with asyncio.timeout(_share_of_time()):
+            async with asyncio.timeout(share_of_time()):
                 if placing.any_of:
                     ranked = await self._ranked(placing)
                     if ranked:
@@ -222,7 +218,7 @@ class Placements:
             or prepared.question is None
         ):
             return granted(outcome)
-        found = await self._alternatives(key.tenant, wish, prepared.question)
+        found = await self._alternatives.find(key.tenant, wish, prepared.question)
         placing = prepared.placing
         stored = await self._parts.ledger.attach_alternatives(
             key,
@@ -232,41 +228,6 @@ class Placements:
             after=placing.occupied.end - placing.slot.end if placing else timedelta(),
         )
         return granted(replace(outcome, refusal=replace(refusal, alternatives=stored)))
-
-    async def _alternatives(
-        self, tenant: str, wish: Wish, question: Question
-    ) -> tuple[Candidate, ...]:
-        """Returns what could be had instead: around the slot that was lost, else in the whole
-        window; nothing if matching does not answer in time.
-
-        Those who lose one race ask the same, and are answered together.
-        """
-        around = Span(wish.start - AROUND_BEFORE, wish.start + AROUND_AFTER)
-        windows = [around]
-        if question.window:
-            start = max(around.start, question.window.start)
-            end = min(around.end, question.window.end)
-            windows = [Span(start, end)] if start < end else []
-            windows.append(question.window)
-        limit = wish.alternatives + SPARE_CANDIDATES
-        asked = replace(question, booking_request_id="", customer_hash="", window=None)
-        try:
-            async with asyncio.timeout(_share_of_time()):
-                for window in windows:
-                    found = await self._ranking.ask(
-                        (tenant, asked, window, limit),
-                        partial(self._parts.matching.rank, asked, window=window, limit=limit),
-                    )
-                    if found:
-                        return found
-        except (Fault, TimeoutError):
-            return ()
-        return ()
-
-
-def _share_of_time() -> float:
-    left = remaining_seconds(default=NO_DEADLINE_SECONDS)
-    return left * SHARE_OF_TIME if left > LEAST_SECONDS else 0.0
 
 
 def _question(wish: Wish, request: BookingRequest | None) -> Question | None:

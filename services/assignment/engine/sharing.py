@@ -15,16 +15,23 @@ class Shared:
         self._asked: dict[Hashable, asyncio.Task[Any]] = {}
 
     async def ask(self, question: Hashable, work: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Returns what `work` answers, of whoever asked first; their failure is everybody's.
+        """Returns what `work` answers, of whoever asked first.
 
-        One who gives up does not end the question for the others.
+        One who gives up does not end the question for the others; one whose question fails, for
+        its own deadline perhaps, leaves the others to ask for themselves.
         """
         task = self._asked.get(question)
+        joined = task is not None
         if task is None:
             task = asyncio.ensure_future(work())
             self._asked[question] = task
             task.add_done_callback(lambda done: self._answered(question, done))
-        answer: Answer = await asyncio.shield(task)
+        try:
+            answer: Answer = await asyncio.shield(task)
+        except Exception:
+            if not joined:
+                raise
+            return await work()
         return answer
 
     def _answered(self, question: Hashable, task: asyncio.Task[Any]) -> None:

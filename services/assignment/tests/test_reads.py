@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
+import psycopg
 from fairslot.assignment.v1 import assignment_pb2 as pb
 from fairslot.assignment.v1 import events_pb2, request_pb2
+from google.protobuf import json_format
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kit.bus import open_bus
-from services.assignment.domain import BookingRequest, RequestState, Span
+from services.assignment.domain import BookingRequest, Place, RequestState, Span
+from services.assignment.peers.moments import timestamp
+from services.assignment.senders import encode
 from services.assignment.tests.books import HOUR, allocation_id, key, slot
 from services.assignment.tests.calls import at, window
 
@@ -171,3 +178,47 @@ async def test_a_request_of_another_tenant_is_not_listed(books):
     await books.request("theirs", write=key("CreateRequest", tenant="globex"))
     page = await books.reads.requests("globex", state=None, limit=10, after=None)
     assert [r.id for r in page.items] == ["theirs"]
+
+
+async def test_events_are_encoded_as_their_json_says(books, ledger_database):
+    """Field by field or by the general reader of JSON: the same bytes, whatever happened."""
+    names = [
+        await books.request(
+            place=Place(-52.5, 13.25),
+            labels={"b": "2", "a": "1"},
+            required_skills=("x", "y"),
+            resource_ids=("r1", "r2"),
+            zone="north",
+            party_size=3,
+            customer_hash="c",
+        ),
+        await books.request(),
+    ]
+    held = [
+        allocation_id(await books.hold("r1", "r2", request=names[0])),
+        allocation_id(await books.hold("r1", at=slot(5), request=names[1], ttl=0.001)),
+        allocation_id(await books.hold("r1", at=slot(9))),
+    ]
+    await books.confirm(held[0])
+    await books.cancel(held[0])
+    await books.confirm(held[1])
+    await books.release(held[2])
+    await books.cancel_request(names[1])
+    with psycopg.connect(ledger_database.admin_url) as admin:
+        admin.execute("SET timezone = 'Asia/Kathmandu'")
+        rows = admin.execute("SELECT type, payload FROM assignment.outbox ORDER BY id").fetchall()
+    assert len(rows) == 10
+    for kind, payload in rows:
+        message = getattr(events_pb2, kind.rpartition(".")[2])()
+        said = json_format.ParseDict(payload, message).SerializeToString(deterministic=True)
+        assert encode(kind, payload) == said
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))
+def test_moments_are_counted_right(moment):
+    aware = moment.replace(tzinfo=UTC)
+    expected = Timestamp()
+    expected.FromDatetime(aware)
+    assert timestamp(aware) == expected
+    elsewhere = aware.astimezone(timezone(timedelta(hours=5))) if 1 < aware.year < 9999 else aware
+    assert timestamp(elsewhere) == expected
