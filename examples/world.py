@@ -2,7 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -120,9 +120,11 @@ class Reader:
             movable=row.get("movable", False),
             adjacent_resource_ids=row.get("beside", []),
             home=place(row.get("home")),
+            # From this week on, so that days before the world was made count for nobody.
+            joined_on=date_of(self.anchor - timedelta(weeks=1)),
         )
         request = catalog_pb2.CreateResourceRequest(
-            resource=resource, request_id=self.world.key("resource", row["id"])
+            resource=resource, request_id=self.world.key("resource", self._dated(row["id"]))
         )
         self.world.resources.append(Step(row["id"], methods.CREATE_RESOURCE, request))
         self._hours(row)
@@ -145,7 +147,7 @@ class Reader:
             self._exception(row["id"], f"offer-{number}", offer)
         for number, day in enumerate(row.get("closed", []), start=1):
             on = moments.day_of(day, self.anchor)
-            closed = kinds(kind=kinds.CLOSED, date=Date(year=on.year, month=on.month, day=on.day))
+            closed = kinds(kind=kinds.CLOSED, date=date_of(on))
             self._exception(row["id"], f"closed-{number}", closed)
         for number, leave in enumerate(row.get("leave", []), start=1):
             name = self._dated(f"{row['id']}-leave-{number}")
@@ -212,6 +214,11 @@ def clock(text: str) -> TimeOfDay:
 def duration(text: str) -> Duration:
     """Reads "1h30m"."""
     return Duration(seconds=60 * moments.minutes_of_duration(text))
+
+
+def date_of(day: date) -> Date:
+    """Tells a day."""
+    return Date(year=day.year, month=day.month, day=day.day)
 
 
 def timestamp(moment: datetime) -> Timestamp:

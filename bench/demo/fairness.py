@@ -35,7 +35,7 @@ def ask(
 
     Months in which nobody works yet say nothing and are left out.
     """
-    gaps, within, rows = [0.0], True, 0
+    gaps, days, within, rows = [0.0], [0.0], True, 0
     for month in months:
         query = urllib.parse.urlencode({"month": month, "resourceIds": resource_ids}, doseq=True)
         question = urllib.request.Request(
@@ -43,13 +43,17 @@ def ask(
         )
         with urllib.request.urlopen(question, timeout=TIMEOUT_SECONDS) as reply:
             found = json.load(reply).get("rows", [])
+        worked = sum(row.get("deliveredDays", 0) + row.get("committedDays", 0) for row in found)
         for row in found:
             rows += 1
             within = within and row.get("withinTolerance", False)
             if row.get("targetShare"):
                 gaps.append(abs(row.get("gap", 0.0)) / row["targetShare"] * PERCENT)
+            days.append(abs(row.get("gap", 0.0)) * worked)
     return {
         "max_abs_gap_percent": round(max(gaps), 1),
         "within_tolerance": within,
+        # Work comes in whole days: who offers few cannot be nearer than a part of one.
+        "max_abs_gap_days": round(max(days), 2),
         "people_and_months": rows,
     }

@@ -8,14 +8,14 @@ from bench.demo.jobs import Job, Play, habits_of
 from examples.world import World
 
 # How many callers want something of each world.
-JOBS = {"training": 60, "fieldservice": 140, "restaurant": 200, "clinic": 300}
+JOBS = {"training": 90, "fieldservice": 140, "restaurant": 200, "clinic": 300}
 TOGETHER = 64
 DAY_MINUTES = 24 * 60
 WEEKS = 3
 PARTIES = {"restaurant": (1, 2, 2, 2, 3, 4, 4, 6, 8), "training": (6, 8, 12)}
 # Shares of callers who give no window, and of those who want one certain day.
 NO_WINDOW_SHARE = 0.1
-ONE_DAY_SHARE = 0.6
+ONE_DAY_SHARE = {"training": 0.2, "fieldservice": 0.6, "restaurant": 0.9, "clinic": 0.6}
 
 
 def play_of(worlds: Sequence[World], now: datetime, seed: int, maximum: int) -> Play:
@@ -38,7 +38,7 @@ def job_of(world: World, number: int, first_day: int, rng: random.Random, seed: 
     name = f"{world.name}-{number:03d}"
     service = rng.choice(world.service_types).of
     day = first_day + rng.randrange(7 * WEEKS)
-    span = 1 if rng.random() < ONE_DAY_SHARE else 7
+    span = 1 if rng.random() < ONE_DAY_SHARE[world.name] else 7
     begin = day * DAY_MINUTES
     anytime = rng.random() < NO_WINDOW_SHARE
     habits = habits_of(seed, name)
