@@ -138,16 +138,16 @@ def test_work_is_shared_out_and_the_share_is_shown(tenant: Tenant, world: World)
         name = request_for(
             tenant, "python-day", window=span(at(world, "week 1 MONDAY 00:00"), 21 * 1440)
         )
-        best = planner.made("/v1/candidates:rank", {"bookingRequestId": name, "limit": 1})
-        [choice] = best["candidates"]
-        planner.made(
+        question = {"bookingRequestId": name, "limit": 1, "atLeastAsFresh": freshness}
+        [choice] = planner.made("/v1/candidates:rank", question)["candidates"]
+        freshness = planner.made(
             "/v1/assignments",
             {
                 "bookingRequestId": name,
                 "resourceIds": choice["resourceIds"],
                 "start": choice["start"],
             },
-        )
+        )["freshness"]
     months = {
         at(world, f"week {week} {day} 12:00").strftime("%Y-%m")
         for week in (1, 2, 3)
