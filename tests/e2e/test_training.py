@@ -134,10 +134,10 @@ def test_the_time_is_gone_from_the_next_search(tenant: Tenant, world: World) -> 
 
 def test_work_is_shared_out_and_the_share_is_shown(tenant: Tenant, world: World) -> None:
     planner = tenant.http("planner")
+    window = span(at(world, "week 1 MONDAY 00:00"), 21 * 1440)
+    freshness = ""
     for _ in range(6):
-        name = request_for(
-            tenant, "python-day", window=span(at(world, "week 1 MONDAY 00:00"), 21 * 1440)
-        )
+        name = request_for(tenant, "python-day", window=window)
         question = {"bookingRequestId": name, "limit": 1, "atLeastAsFresh": freshness}
         [choice] = planner.made("/v1/candidates:rank", question)["candidates"]
         freshness = planner.made(
