@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -57,12 +58,19 @@ async def run(clients: list[Client], start: datetime, alternatives: int | None, 
     race.winners.append(won)
 
 
+def patience() -> float:
+    """A machine that is busy with other things, too, gets more time."""
+    return 1.0 if os.getloadavg()[0] < (os.cpu_count() or 1) else 4.0
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("alternatives", "slowest_seconds"), [(0, 0.25), (None, 1.0)], ids=["none", "default"]
 )
 async def test_there_is_one_winner_and_every_loser_is_told(
     tenant: Tenant, stack: Any, alternatives: int | None, slowest_seconds: float
 ) -> None:
+    slowest_seconds *= patience()
     await asyncio.to_thread(furnish, tenant)
     recorder, race = Recorder(), Race()
     async with AsyncExitStack() as open_:
