@@ -203,3 +203,29 @@ async def test_a_claim_never_outlives_its_allocation(filled, ledger_database):
             "INSERT INTO assignment.claim SELECT tenant_id, resource_no, '2030-01-01',"
             " '2030-01-02', 'nobody' FROM assignment.resource"
         )
+
+
+async def test_behind_the_wall_a_look_at_a_span_is_two_probes(books, ledger_database):
+    """Under row-level security only leakproof conditions reach an index; these must all be."""
+    await books.hold("r1")
+    with psycopg.connect(ledger_database.admin_url, autocommit=True) as admin:
+        admin.execute("SET session_replication_role = replica")
+        admin.execute(
+            "INSERT INTO assignment.claim SELECT 'acme', resource_no, at, at + interval '1 h', 'x'"
+            " FROM assignment.resource, generate_series("
+            " '2020-01-01'::timestamptz, '2021-01-01', '2 h') AS at"
+        )
+        admin.execute("ANALYZE assignment.claim")
+    with as_tenant(ledger_database.url, "acme") as connection:
+        plan = "\n".join(
+            row[0]
+            for row in connection.execute(
+                "EXPLAIN (ANALYZE, COSTS off, TIMING off) SELECT * FROM assignment.in_the_way("
+                "'acme', (SELECT array_agg(resource_no) FROM assignment.resource),"
+                " '2020-09-01 00:30Z', '2020-09-01 00:40Z', now())"
+            ).fetchall()
+        )
+    [limits] = [line for line in plan.splitlines() if "starts_at >=" in line]
+    assert "Index Cond" in limits, plan
+    assert "starts_at <" in limits, plan
+    assert "Rows Removed by Filter" not in plan, plan

@@ -71,6 +71,9 @@ CREATE TABLE assignment.allocation (
     CHECK (state NOT IN ('ASSIGNED', 'COMPLETED') OR reason <> '')
 ) WITH (fillfactor = 70);
 CREATE INDEX allocation_by_start ON assignment.allocation (tenant_id, slot_start, allocation_id);
+-- Few slots last more than a day; only for these must a look at a window begin long before it.
+CREATE INDEX allocation_long ON assignment.allocation (tenant_id, slot_start)
+    WHERE slot_end - slot_start > interval '1 day';
 CREATE INDEX allocation_by_request ON assignment.allocation (tenant_id, request_id)
     WHERE request_id IS NOT NULL;
 -- A second wall behind the lock on the request: it never has two live ones.

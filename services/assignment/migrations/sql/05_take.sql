@@ -14,14 +14,18 @@ CREATE FUNCTION assignment.in_the_way(
                'taken_by', coalesce(a.assigned_by, a.created_by))
     FROM unnest(p_resource_nos) AS n (no)
     CROSS JOIN LATERAL (
-        SELECT coalesce(max(f.starts_at), p_start) AS first FROM (
+        SELECT coalesce(max(f.starts_at), p_start) AS starts_at FROM (
             SELECT e.starts_at FROM assignment.claim AS e
             WHERE e.tenant_id = p_tenant AND e.resource_no = n.no AND e.starts_at <= p_start
             ORDER BY e.starts_at DESC LIMIT 1) AS f
-    ) AS g
-    JOIN assignment.claim AS c
-      ON c.tenant_id = p_tenant AND c.resource_no = n.no
-     AND c.starts_at >= g.first AND c.starts_at < p_end AND c.ends_at > p_start
+    ) AS first
+    CROSS JOIN LATERAL (
+        SELECT x.allocation_id FROM assignment.claim AS x
+        WHERE x.tenant_id = p_tenant AND x.resource_no = n.no
+          AND x.starts_at >= first.starts_at AND x.starts_at < p_end AND x.ends_at > p_start
+        -- Keeps it a probe with both limits, whatever the planner thinks of the tables beside it.
+        OFFSET 0
+    ) AS c
     JOIN assignment.allocation AS a
       ON a.tenant_id = p_tenant AND a.allocation_id = c.allocation_id
     JOIN assignment.resource AS r ON r.tenant_id = p_tenant AND r.resource_no = n.no

@@ -61,15 +61,23 @@ LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('app.tenant_id', p_tenant, true);
     RETURN QUERY
-    WITH work AS (
+    WITH touching AS (
+        SELECT a.resource_ids, a.slot_start, a.slot_end FROM assignment.allocation AS a
+        WHERE a.tenant_id = p_tenant AND a.state IN ('ASSIGNED', 'COMPLETED')
+          AND a.slot_start < p_end AND a.slot_start >= p_start - interval '1 day'
+          AND a.slot_end > p_start
+        UNION ALL
+        SELECT a.resource_ids, a.slot_start, a.slot_end FROM assignment.allocation AS a
+        WHERE a.tenant_id = p_tenant AND a.state IN ('ASSIGNED', 'COMPLETED')
+          AND a.slot_start < p_start - interval '1 day'
+          AND a.slot_start >= p_start - interval '31 days'
+          AND a.slot_end > p_start AND a.slot_end - a.slot_start > interval '1 day'),
+    work AS (
         SELECT x.id, a.slot_start, a.slot_end,
                (a.slot_start AT TIME ZONE p_zone)::date AS first_day,
                ((a.slot_end - interval '1 microsecond') AT TIME ZONE p_zone)::date AS last_day
-        FROM assignment.allocation AS a CROSS JOIN LATERAL unnest(a.resource_ids) AS x (id)
-        WHERE a.tenant_id = p_tenant AND a.state IN ('ASSIGNED', 'COMPLETED')
-          AND a.slot_start < p_end AND a.slot_start > p_start - interval '31 days'
-          AND a.slot_end > p_start
-          AND (p_resource_ids IS NULL OR x.id = ANY (p_resource_ids))),
+        FROM touching AS a CROSS JOIN LATERAL unnest(a.resource_ids) AS x (id)
+        WHERE p_resource_ids IS NULL OR x.id = ANY (p_resource_ids)),
     days AS (
         SELECT w.id, w.first_day AS day, w.slot_end,
                extract(epoch FROM w.slot_end - w.slot_start) AS seconds
