@@ -14,7 +14,8 @@ from gateway.domain import Backlog, Entry, Mark, Position
 # After this many entries in a row, watchers that are taking theirs are given time for it.
 PACE_ENTRIES = 32
 PACE_STEP_SECONDS = 0.002
-PACE_SECONDS = 0.1
+PACE_SECONDS = 0.25
+STUCK_SECONDS = 0.05  # without taking anything
 # What a reconnecting watcher finds in memory; older entries are read from the feed again.
 RECENT_MAX = 1_024
 
@@ -43,14 +44,15 @@ class Watcher:
         self.after = 0  # entries up to this number were seen before
         self.backlog = Backlog(bound)
         self.taken = 0
+        self.lagging = False  # from then on not waited for, until it has caught up
         self.leaving = False
         self._crowded_above = bound // 2
         self._woken = asyncio.Event()
 
     @property
     def crowded(self) -> bool:
-        """Whether its backlog is more than half full."""
-        return len(self.backlog.entries) > self._crowded_above
+        """Whether its backlog is more than half full, and it is worth waiting for."""
+        return not self.lagging and len(self.backlog.entries) > self._crowded_above
 
     def wants(self, entry: Entry) -> bool:
         """Returns whether the entry is one the watcher asked for and has not seen."""
@@ -78,6 +80,7 @@ class Watcher:
         self.taken += 1
         item = self.backlog.take()
         if item is None and not self.leaving:
+            self.lagging = False
             self._woken.clear()
             try:
                 async with asyncio.timeout(silence_seconds):
@@ -117,13 +120,18 @@ class Feed:
                     await self._pace()
 
     async def _pace(self) -> None:
-        """Waits a moment for those who are busy taking; who takes nothing is not waited for."""
+        """Waits a moment for those who are busy taking; for who is not quick enough, only once."""
         crowded = {watcher for watcher in self.watchers if watcher.crowded}
         until = time.monotonic() + PACE_SECONDS
-        while crowded and time.monotonic() < until:
+        while crowded:
             before = {watcher: watcher.taken for watcher in crowded}
-            await asyncio.sleep(PACE_STEP_SECONDS)
-            crowded = {one for one in crowded if one.crowded and one.taken > before[one]}
+            look_at = time.monotonic() + STUCK_SECONDS
+            while crowded and time.monotonic() < look_at:
+                await asyncio.sleep(PACE_STEP_SECONDS)
+                crowded = {watcher for watcher in crowded if watcher.crowded}
+            for watcher in crowded:
+                watcher.lagging = watcher.taken == before[watcher] or time.monotonic() > until
+            crowded = {watcher for watcher in crowded if watcher.crowded}
 
     def _take(self, entry: Entry) -> None:
         self.position = Position(entry.epoch, entry.number)

@@ -31,6 +31,10 @@ class Reply:
 
 def known_replies() -> tuple[Reply, ...]:
     """Returns the refusals, the special before the general."""
+    return (*_of_the_callers_making(), *_of_our_making())
+
+
+def _of_the_callers_making() -> tuple[Reply, ...]:
     return (
         Reply(
             statuses=(401,),
@@ -77,6 +81,11 @@ def known_replies() -> tuple[Reply, ...]:
             message="Too many calls; wait a little.",
             retry_after_seconds=1,
         ),
+    )
+
+
+def _of_our_making() -> tuple[Reply, ...]:
+    return (
         Reply(
             statuses=(408, 504),
             code=code_pb2.DEADLINE_EXCEEDED,

@@ -94,6 +94,20 @@ async def test_who_never_reads_is_bounded_and_reloads_while_others_miss_nothing(
         assert [one.id for one in rest] == [f"t{n}" for n in range(resumed, 6000)]
 
 
+async def test_who_reads_is_given_time_when_much_comes_at_once(bus, servers, tokens, token):
+    events, sent = bundles(1500)
+    async with (
+        gateway(servers, tokens, backlog_entries=128) as address,
+        Watch(address, token) as one,
+        Watch(address, token) as two,
+    ):
+        for watch in (one, two):
+            await watch.next()
+        await bus.publish(events)
+        for told in await asyncio.gather(one.some(len(sent)), two.some(len(sent))):
+            assert [change.id for change in told] == sent
+
+
 async def test_a_burst_of_watches_is_taken_whole(bus, servers, tokens, token):
     count = 1500
     async with (

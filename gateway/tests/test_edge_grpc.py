@@ -141,7 +141,8 @@ async def test_a_slow_service_is_cut_off_at_the_callers_deadline(gate, fresh):
     fresh.answers["PlaceHold"] = sleep
     headers = gate.bearer() | {"grpc-timeout": "200m"}
     got = await gate.http("POST", "/v1/holds", {"serviceTypeId": "v"}, headers)
-    assert (got.status, got.reason) == (504, "DEADLINE_EXCEEDED")
+    # By Envoy, or by the server a moment before it.
+    assert (got.status, got.json["code"]) == (504, grpc.StatusCode.DEADLINE_EXCEEDED.value[0])
 
 
 @pytest.mark.parametrize("size", [2_000_000, 10_000_000, 20_000_000])
