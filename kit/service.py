@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,10 @@ def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
 def run(open_service: Opener) -> None:
     """Runs one service as this process until SIGTERM or SIGINT; a second signal ends it at once."""
     uvloop.run(_run(open_service))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed by now; taking the interpreter apart would only cost time at every stop.
+    os._exit(0)
 
 
 async def _run(open_service: Opener) -> None:
