@@ -36,11 +36,15 @@ async def follow(
     """
     js = client.jetstream(timeout=REQUEST_SECONDS)
     position = after
+    made = None
     backoff = 0.05
     while True:
         try:
-            last = (await js.stream_info(stream)).state.last_seq
-            position = position if position <= last else 0
+            info = await js.stream_info(stream)
+            # Made anew, a stream counts from its beginning, however far it has come by now.
+            anew = made is not None and info.created != made
+            position = 0 if anew or position > info.state.last_seq else position
+            made = info.created
             async for batch in _read(client, js, stream, subjects, position):
                 backoff = 0.05
                 if batch:

@@ -108,3 +108,28 @@ async def test_the_last_of_an_empty_stream_is_nothing(servers, stream):
     async with open_bus(servers.nats_url, name="test") as bus:
         await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
         assert await bus.last(stream) is None
+
+
+async def test_a_stream_made_anew_and_longer_than_before_is_read_from_its_beginning(
+    servers, stream
+):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        await bus.publish(entries(stream, 2))
+        found: list[int] = []
+
+        async def read() -> None:
+            async for batch in bus.follow(stream, [f"{stream}.>"], after=0):
+                found.extend(int(event.body) for event in batch)
+
+        reading = asyncio.create_task(read())
+        while len(found) < 2:
+            await asyncio.sleep(0.01)
+        await bus._js.delete_stream(stream)
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        await bus.publish(entries(stream, 5, start=100))
+        async with asyncio.timeout(20):
+            while len(found) < 7:
+                await asyncio.sleep(0.01)
+        reading.cancel()
+        assert found == [0, 1, *range(100, 105)]
