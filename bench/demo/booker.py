@@ -14,6 +14,7 @@ from google.type.interval_pb2 import Interval
 
 from bench.demo.jobs import Job
 from bench.demo.tally import Tally
+from bench.demo.turns import Turn
 from client import Client, Method, Refusal, methods
 
 # How often one caller tries to hold something before giving up.
@@ -34,13 +35,16 @@ class Booker:
         self._tally = tally
         self._seed = seed
 
-    async def work(self, jobs: Iterator[Job]) -> None:
+    async def work(self, turns: Iterator[Turn]) -> None:
         """Plays jobs until there are no more; several bookers share one iterator."""
-        for job in jobs:
+        for turn in turns:
+            await turn.begin()
             try:
-                await self._play(job)
+                await self._play(turn.job)
             except Refusal as refusal:
                 self._tally.refused[refusal.reason] += 1
+            finally:
+                turn.end()
 
     def _key(self, job: Job, what: str) -> str:
         return f"{self._seed}/{job.id}/{what}"

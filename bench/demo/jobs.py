@@ -56,7 +56,7 @@ def habits_of(seed: int, job_id: str) -> Habits:
 
 @dataclass(frozen=True)
 class Play:
-    """What a demo plays: batches one after the other, the jobs of each side by side."""
+    """What a demo plays: batches in the order in which they came in, each at one time."""
 
     title: str
     batches: Sequence[Sequence[Job]]

@@ -25,7 +25,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Shows one line that stays."""
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)
 
     async def follow(self, tally: Tally, planners: Sequence[Planner]) -> None:
         """Shows the counts until cancelled."""

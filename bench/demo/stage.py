@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,13 +23,13 @@ from bench.demo.scenes import Scene
 from bench.demo.screen import Screen
 from bench.demo.summary import Outcome, summarised
 from bench.demo.tally import Tally
+from bench.demo.turns import turns_of
 from bench.history import Evidence, check
 from client import Client, open_channel
 from deploy.local import running_stack
 from deploy.local.rundir import RunDir
 from deploy.local.stack import Stack
 
-TENANT = "demo"
 CLIENTS = 32
 PLANNERS = 8
 # So many callers share one connection.
@@ -38,7 +39,7 @@ WATCHING_SECONDS = 15.0
 SETTLE_SECONDS = 20.0
 SETTLE_PAUSE_SECONDS = 0.05
 # The shortest life of a hold, so that those left to expire do so while the demo runs.
-LIMITS = {TENANT: {"hold_ttl_seconds_min": 2}}
+LIMITS = {"hold_ttl_seconds_min": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +58,13 @@ async def perform(scene: Scene, *, run_dir: Path, seed: int, screen: Screen) -> 
     """Plays a scene on a stack of its own and returns the summary."""
     begun = time.monotonic()
     forget_last_run(run_dir)
-    limits = {"FAIRSLOT_ASSIGNMENT_TENANT_LIMITS": json.dumps(LIMITS)}
+    # A new one each time: servers named by the environment outlive a run.
+    tenant = f"demo-{uuid.uuid4().hex[:8]}"
+    limits = {"FAIRSLOT_ASSIGNMENT_TENANT_LIMITS": json.dumps({tenant: LIMITS})}
     screen.say(f"starting a stack in {run_dir}")
     async with (
         running_stack(run_dir, world="none", env=limits) as stack,
-        casting(stack, seed) as cast,
+        casting(stack, tenant, seed) as cast,
     ):
         screen.say(f"ready after {time.monotonic() - begun:.1f} s; setting the stage")
         await scene.prepare(cast.admin, lambda line: screen.say(f"  {line}"))
@@ -70,7 +73,7 @@ async def perform(scene: Scene, *, run_dir: Path, seed: int, screen: Screen) -> 
         async with following(cast, screen):
             booking_seconds = await book(scene.play, cast)
             screen.say("everything is played; waiting for the last holds to expire")
-            truth = await settled(stack, cast.planners)
+            truth = await settled(stack, tenant, cast.planners)
         asked = (stack.gateway, cast.token, scene.months, scene.people)
         shares = await asyncio.to_thread(fairness.ask, *asked)
         # As long as the stack runs nothing may change any more, so the checks come now.
@@ -85,7 +88,7 @@ def forget_last_run(run_dir: Path) -> None:
 
 
 @asynccontextmanager
-async def casting(stack: Stack, seed: int) -> AsyncIterator[Cast]:
+async def casting(stack: Stack, tenant: str, seed: int) -> AsyncIterator[Cast]:
     """Opens everybody's connections."""
     recorder, tally = Recorder(), Tally()
     async with AsyncExitStack() as open_:
@@ -97,7 +100,7 @@ async def casting(stack: Stack, seed: int) -> AsyncIterator[Cast]:
             ]
 
         def token(role: str, name: str) -> str:
-            return stack.minter.mint(TENANT, [role], name, lifetime_seconds=TOKEN_SECONDS)
+            return stack.minter.mint(tenant, [role], name, lifetime_seconds=TOKEN_SECONDS)
 
         lines, watched = await channels(CLIENTS), await channels(PLANNERS)
         # One caller for all bookers: a key belongs to whoever made it.
@@ -136,20 +139,18 @@ async def following(cast: Cast, screen: Screen) -> AsyncIterator[None]:
 
 
 async def book(play: Play, cast: Cast) -> float:
-    """Plays the batches one after the other; returns how many seconds it took."""
+    """Lets all bookers take jobs until none is left; returns how many seconds it took."""
     begun = time.monotonic()
-    for batch in play.batches:
-        jobs = iter(batch)
-        busy = cast.bookers[: len(batch)]
-        await asyncio.gather(*(booker.work(jobs) for booker in busy))
+    turns = turns_of(play.batches)
+    await asyncio.gather(*(booker.work(turns) for booker in cast.bookers))
     return time.monotonic() - begun
 
 
-async def settled(stack: Stack, planners: Sequence[Planner]) -> Truth:
+async def settled(stack: Stack, tenant: str, planners: Sequence[Planner]) -> Truth:
     """Waits until nothing is on its way any more, then reads the truth."""
     url = stack.servers.database_url
-    await eventually(lambda: asyncio.to_thread(lambda: not unsettled(url, TENANT)))
-    truth = await asyncio.to_thread(read_truth, url, TENANT)
+    await eventually(lambda: asyncio.to_thread(lambda: not unsettled(url, tenant)))
+    truth = await asyncio.to_thread(read_truth, url, tenant)
     expected = len(set(truth.changes))
 
     async def all_seen() -> bool:

@@ -9,7 +9,6 @@ from examples.world import World
 
 # How many callers want something of each world.
 JOBS = {"training": 90, "fieldservice": 140, "restaurant": 200, "clinic": 300}
-TOGETHER = 64
 DAY_MINUTES = 24 * 60
 WEEKS = 3
 PARTIES = {"restaurant": (1, 2, 2, 2, 3, 4, 4, 6, 8), "training": (6, 8, 12)}
@@ -28,9 +27,8 @@ def play_of(worlds: Sequence[World], now: datetime, seed: int, maximum: int) -> 
         for number in range(1, JOBS[world.name] + 1)
     ]
     rng.shuffle(jobs)
-    jobs = jobs[:maximum]
-    batches = [jobs[begin : begin + TOGETHER] for begin in range(0, len(jobs), TOGETHER)]
-    return Play(f"{len(jobs)} callers of {len(worlds)} worlds", batches)
+    del jobs[maximum:]
+    return Play(f"{len(jobs)} callers of {len(worlds)} worlds", [jobs])
 
 
 def job_of(world: World, number: int, first_day: int, rng: random.Random, seed: int) -> Job:
