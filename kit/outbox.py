@@ -82,6 +82,8 @@ class Relay:
         """
         connection: Connection = await psycopg.AsyncConnection.connect(
             self._url,
+            # A plan made while the outbox was empty would read it whole when it is large.
+            options="-c enable_seqscan=off",
             autocommit=True,
             application_name=f"{self._schema}-relay",
             prepare_threshold=0,
