@@ -59,8 +59,11 @@ async def run(clients: list[Client], start: datetime, alternatives: int | None, 
 
 
 def patience() -> float:
-    """A machine that is busy with other things, too, gets more time."""
-    return 1.0 if os.getloadavg()[0] < (os.cpu_count() or 1) else 4.0
+    """The bounds are those of a quiet machine, which only who runs the test can promise.
+
+    FAIRSLOT_QUIET=1 promises it; otherwise calls may take four times as long.
+    """
+    return 1.0 if os.environ.get("FAIRSLOT_QUIET") else 4.0
 
 
 @pytest.mark.timeout(300)
