@@ -26,8 +26,8 @@ from services.assignment.store import Ledger, Reads, Upkeep
 
 STREAM = "ASSIGNMENT"
 SUBJECTS = ("fairslot.assignment.v1.>",)
-# The timeout is beyond every deadline: only what nobody waits for any more is ended by it. Plans are
-# kept, and those made while tables were small would read them whole when they are large; every
+# The timeout is beyond every deadline: only what nobody waits for any more is ended by it. Plans
+# are kept, and those made while tables were small would read them whole when they are large; every
 # statement here has an index to go by.
 SESSION = (
     "-c statement_timeout=10s -c timezone=UTC"
