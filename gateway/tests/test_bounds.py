@@ -148,10 +148,10 @@ async def test_one_more_than_it_takes_is_refused(bus, servers, tokens, token):
 
 
 @contextlib.asynccontextmanager
-async def process(servers, tokens, port):
+async def process(servers, tokens, port, **more):
     """Runs the gateway as a process of its own."""
     env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    env |= settings(servers, tokens, address=f"127.0.0.1:{port}")
+    env |= settings(servers, tokens, address=f"127.0.0.1:{port}", **more)
     started = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=env)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -181,7 +181,9 @@ async def test_a_gateway_killed_under_load_is_resumed_without_a_gap(bus, servers
     port = free_port()
     address = f"127.0.0.1:{port}"
     events, sent = bundles(2000)
-    async with process(servers, tokens, port) as first:
+    # Wide enough that nobody is told to reload for being slow, which is another test's matter.
+    wide = {"backlog_entries": 10_000}
+    async with process(servers, tokens, port, **wide) as first:
         async with Watch(address, token) as watch:
             position = (await watch.next()).position
         folds = [[] for _ in range(4)]
@@ -194,7 +196,7 @@ async def test_a_gateway_killed_under_load_is_resumed_without_a_gap(bus, servers
         first.kill()
         await first.wait()
     try:
-        async with process(servers, tokens, port):
+        async with process(servers, tokens, port, **wide):
             async with asyncio.timeout(60):
                 await asyncio.gather(loading, *tasks)
     finally:
