@@ -20,6 +20,8 @@ REPLICAS ?=
 DETACH ?=
 # What `make test` runs, such as T=services/matching or T="tests/e2e -k races".
 T ?=
+# What `make bench` measures: availability, matching, ledger, feed; all unless named.
+B ?=
 # Real reservations for `make demo` to replay instead of the example world.
 DATA ?=
 
@@ -79,6 +81,14 @@ demo: $(GENERATED) ## Play the main job with racing bookers and watching planner
 .PHONY: test
 test: $(GENERATED) ## Run every test, servers included (T=path)
 	@$(PY) -m pytest $(T)
+
+.PHONY: soak
+soak: $(GENERATED) ## Run the long tests: kills, floods and full-size runs (T=path)
+	@$(PY) -m pytest -m soak --timeout 3600 $(T)
+
+.PHONY: bench
+bench: $(GENERATED) ## Measure us, the peers and the limits side by side (B=part)
+	@exec $(PY) -m bench $(B)
 
 .PHONY: lint
 lint: $(GENERATED) ## Check formatting, types, import rules and contracts
