@@ -22,6 +22,8 @@ TRIES_MAX = 8
 # Long enough for a queue of 32 on two cores.
 TIMEOUT_SECONDS = 15.0
 FORGOTTEN_TTL_SECONDS = 2
+# What is stored as the reason where the caller left the choice to the service.
+PICKED = "the first table that was free, the smallest that seats the party"
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
@@ -55,16 +57,14 @@ class Booker:
     async def _play(self, job: Job) -> None:
         await self._call(methods.CREATE_REQUEST, request_of(job, self._key(job, "request")))
         self._tally.requests += 1
-        ranked = await self._call(
-            methods.RANK_CANDIDATES,
-            matching_pb2.RankCandidatesRequest(
-                booking_request_id=job.id, limit=1, max_rejections=0
-            ),
-        )
-        if not ranked.candidates:
+        if job.begins_at is None:
+            found = await self._look_and_hold(job)
+        else:
+            found = await self._hold_any(job, job.begins_at)
+        if found is None:
             self._tally.refused[job.hopeless_as] += 1
             return
-        hold, why = await self._hold(job, ranked.candidates[0], ranked.freshness)
+        hold, why = found
         self._tally.held += 1
         if job.forgets:
             self._tally.forgotten += 1
@@ -73,6 +73,32 @@ class Booker:
         self._tally.confirmed += 1
         if job.cancels:
             await self._cancel(job, assignment)
+
+    async def _look_and_hold(self, job: Job) -> tuple[ledger.Hold, str] | None:
+        """Holds the best choice; returns the hold and why it is the best, if there was any."""
+        ranked = await self._call(
+            methods.RANK_CANDIDATES,
+            matching_pb2.RankCandidatesRequest(
+                booking_request_id=job.id, limit=1, max_rejections=0
+            ),
+        )
+        if not ranked.candidates:
+            return None
+        return await self._hold(job, ranked.candidates[0], ranked.freshness)
+
+    async def _hold_any(self, job: Job, begins_at: int) -> tuple[ledger.Hold, str]:
+        """Holds whatever the service picks at one time."""
+        # Another time would not do, so there is nothing to offer instead.
+        request = ledger.PlaceHoldRequest(
+            booking_request_id=job.id,
+            start=Timestamp(seconds=60 * begins_at),
+            alternatives=0,
+            request_id=self._key(job, "hold"),
+        )
+        if job.forgets:
+            request.ttl.CopyFrom(Duration(seconds=FORGOTTEN_TTL_SECONDS))
+        placed = await self._call(methods.PLACE_HOLD, request)
+        return placed.hold, PICKED
 
     async def _hold(
         self, job: Job, choice: matching_pb2.Candidate, freshness: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 FORGOTTEN_SHARE = 0.10
 REPEATED_SHARE = 0.05
 CANCELLED_SHARE = 0.05
+LOOKING_SHARE = 0.10
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class Job:
     # None: no window given, the server's default holds.
     window: tuple[int, int] | None
     party_size: int = 0
+    # The caller knows when it must begin and takes whatever the service picks; else it looks at
+    # ranked choices first.
+    begins_at: int | None = None
     # The refusal to report when nobody can serve it; a party no table seats says so.
     hopeless_as: str = "NO_CANDIDATE"
     # The hold is left to expire.
@@ -39,6 +43,7 @@ class Habits:
     repeats: bool
     repeats_at_once: bool
     cancels: bool
+    looks: bool
     luck: int
 
 
@@ -51,6 +56,7 @@ def habits_of(seed: int, job_id: str) -> Habits:
         repeats_at_once=rng.random() < 0.5,
         cancels=rng.random() < CANCELLED_SHARE,
         luck=rng.randrange(1 << 16),
+        looks=rng.random() < LOOKING_SHARE,
     )
 
 

@@ -138,7 +138,7 @@ def play_of(replay: Replay, seed: int) -> Play:
 
 
 def job_of(row: Reservation, weeks: int, seed: int, largest_table: int) -> Job:
-    """Wants a table for a sitting that begins at the visit hour."""
+    """Wants a table for a sitting that begins at the visit hour; some look at the choices first."""
     begin = minute_of(row.visit_at + weeks * WEEK)
     habits = habits_of(seed, row.id)
     return Job(
@@ -146,6 +146,7 @@ def job_of(row: Reservation, weeks: int, seed: int, largest_table: int) -> Job:
         service_type_id=row.store,
         window=(begin, begin + SITTING_HOURS * MINUTES_PER_HOUR),
         party_size=row.party,
+        begins_at=None if habits.looks else begin,
         hopeless_as="PARTY_TOO_LARGE" if row.party > largest_table else "NO_CANDIDATE",
         forgets=habits.forgets,
         repeats=habits.repeats,

@@ -204,10 +204,14 @@ class CheckedPlan:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who could serve a slot alone, best static priority first, and why the others cannot."""
+    """Who could serve a slot alone, best static priority first, and what each would occupy; if
+    nobody could, why not.
+    """
 
+    slot: Span
+    occupied: Span
     resource_ids: tuple[str, ...]
-    rejections: tuple[Verdict, ...]
+    rejections: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,25 +128,29 @@ class Placements:
     async def _plan(self, tenant: str, wish: Wish, question: Question) -> Placing | Refusal:
         """Returns what is to be committed, or why nothing can be."""
         ask = self._parts.availability
-        any_of = not wish.resource_ids
-        resource_ids = wish.resource_ids
-        if any_of:
+        if not wish.resource_ids:
             choice = await ask.choice(
                 question, start=wish.start, at_least_as_fresh=wish.at_least_as_fresh
             )
             if not choice.resource_ids:
                 return refusal_of_choice(choice.rejections)
-            resource_ids = choice.resource_ids
-        # Those of a choice are known to do; one of them tells what the slot occupies.
-        asked = resource_ids[:1] if any_of else resource_ids
+            return Placing(
+                allocation_id=self._parts.new_id(),
+                question=question,
+                resource_ids=choice.resource_ids,
+                any_of=True,
+                slot=choice.slot,
+                occupied=choice.occupied,
+                reasons=(wish.reason,),
+            )
         plain = replace(question, booking_request_id="", customer_hash="", window=None, place=None)
         # Those who race for one slot ask the same at the same time.
         checked = await self._checks.ask(
-            (tenant, plain, asked, wish.start, wish.at_least_as_fresh),
+            (tenant, plain, wish.resource_ids, wish.start, wish.at_least_as_fresh),
             partial(
                 ask.check,
                 plain,
-                resource_ids=asked,
+                resource_ids=wish.resource_ids,
                 start=wish.start,
                 at_least_as_fresh=wish.at_least_as_fresh,
             ),
@@ -157,8 +161,8 @@ class Placements:
         return Placing(
             allocation_id=self._parts.new_id(),
             question=question,
-            resource_ids=resource_ids,
-            any_of=any_of,
+            resource_ids=wish.resource_ids,
+            any_of=False,
             slot=checked.slot,
             occupied=checked.occupied,
             reasons=(wish.reason,),

@@ -75,19 +75,22 @@ class AvailabilityPeer:
                 resource_ids=question.resource_ids,
                 zone=question.zone,
                 at_least_as_fresh=at_least_as_fresh,
-            ),
-            max_rejections=REJECTIONS_MAX,
+            )
         )
         reply = await call(self._free.SearchSlotMatrix, request)
-        first = 0
-        minute = int(start.timestamp()) // SECONDS_PER_MINUTE
-        chosen: tuple[str, ...] = ()
-        for begins, capacity in zip(reply.start_minutes, reply.capacities, strict=True):
-            if begins == minute:
-                indexes = reply.candidate_indexes[first : first + capacity]
-                chosen = tuple(reply.resource_ids[index] for index in indexes)
-            first += capacity
+        chosen = _chosen(reply, start)
+        if not chosen:
+            # Why not is a question of its own: it is asked of every resource there is.
+            request.max_rejections = REJECTIONS_MAX
+            reply = await call(self._free.SearchSlotMatrix, request)
+            chosen = _chosen(reply, start)
+        slot = Span(start, start + reply.query.duration.ToTimedelta())
         return Choice(
+            slot=slot,
+            occupied=Span(
+                slot.start - reply.query.buffer_before.ToTimedelta(),
+                slot.end + reply.query.buffer_after.ToTimedelta(),
+            ),
             resource_ids=chosen,
             rejections=tuple(
                 Verdict(left.resource_id, tuple(Obstacle(code_name(c)) for c in left.reasons))
@@ -109,6 +112,18 @@ class AvailabilityPeer:
         if len(self._durations) > REMEMBERED_MAX:
             self._durations.popitem(last=False)
         return found
+
+
+def _chosen(reply: availability_pb2.SearchSlotMatrixResponse, start: datetime) -> tuple[str, ...]:
+    """Returns the candidates of the slot that starts then."""
+    minute = int(start.timestamp()) // SECONDS_PER_MINUTE
+    first = 0
+    for begins, capacity in zip(reply.start_minutes, reply.capacities, strict=True):
+        if begins == minute:
+            indexes = reply.candidate_indexes[first : first + capacity]
+            return tuple(reply.resource_ids[index] for index in indexes)
+        first += capacity
+    return ()
 
 
 def _verdict(message: availability_pb2.Verdict) -> Verdict:

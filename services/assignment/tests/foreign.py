@@ -81,6 +81,9 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
         reply = availability_pb2.SearchSlotMatrixResponse()
         window = request.query.window
         assert window.end_time.ToDatetime() - window.start_time.ToDatetime() == DURATION
+        reply.query.duration.FromTimedelta(DURATION)
+        reply.query.buffer_before.FromTimedelta(BUFFER)
+        reply.query.buffer_after.FromTimedelta(BUFFER)
         free = [name for name in self.world.resources if not self.world.obstacles.get(name)]
         reply.resource_ids.extend(free)
         if free:
@@ -88,7 +91,7 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
             reply.capacities.append(len(free))
             reply.candidate_indexes.extend(range(len(free)))
         for name in self.world.resources:
-            if name not in free:
+            if name not in free and request.max_rejections:
                 codes = [Code.Value(code) for code in self.world.obstacles[name]]
                 reply.rejections.add(resource_id=name, reasons=codes)
         return reply

@@ -252,6 +252,8 @@ def _query_message(question: Question) -> pb.SlotQuery:
         required_skills=[one.name for one in question.wanted.skills],
         resource_ids=question.wanted.resource_ids,
         zone=question.wanted.zone,
+        buffer_before=minutes_message(question.shape.buffer_before),
+        buffer_after=minutes_message(question.shape.buffer_after),
     )
 
 
