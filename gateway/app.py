@@ -1,4 +1,4 @@
-"""Wires the gateway process: the bus, the hub of feeds, and the service for planners."""
+"""Wires the gateway process: the bus, the hub of feeds, watches over gRPC, and plain HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from gateway.engine import Bounds, Hub
 from gateway.peers import FeedPeer
-from gateway.servicer import PlannerServicer
+from gateway.servicer import PlannerServicer, Web, pages
 from kit.bus import open_bus
 from kit.clock import SystemClock
 from kit.service import Service
@@ -20,6 +20,8 @@ class Settings(ServiceSettings):
 
     # Servers of NATS, comma separated.
     nats_url: str
+    # Where plain HTTP is served: the page and calendar webhooks; port 0 takes any free one.
+    http_address: str = "127.0.0.1:0"
     # Silence after which a watcher is told that the feed is alive.
     heartbeat_seconds: float = 15.0
     # How many changes may wait for one slow watcher.
@@ -49,12 +51,13 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
     async with open_bus(settings.nats_url, name="gateway") as bus:
         peer = FeedPeer(bus)
         hub = Hub(peer, bounds, chance=random.Random())
+        web = Web(settings.http_address, pages())
         age_seconds = settings.watch_seconds + CONNECTION_EXTRA_SECONDS
         yield Service(
             name="gateway",
             settings=settings,
             register=(PlannerServicer(hub, clock=SystemClock()).register,),
-            tasks=(hub.run,),
+            tasks=(hub.run, web.run),
             checks={"feed": peer.ready},
             options=(
                 ("grpc.max_connection_age_ms", int(age_seconds * 1000)),

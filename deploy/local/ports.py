@@ -25,6 +25,7 @@ DEFAULT_PORTS = {
 }
 DEFAULT_SERVICE_BASE = 15100
 DEFAULT_METRICS_BASE = 15200
+DEFAULT_HTTP_BASE = 15300
 PORTS_PER_SERVICE = 10
 
 BLOCK_FIRST = 20_000
@@ -44,6 +45,11 @@ def service_names() -> Iterable[tuple[int, int, str]]:
             yield number, replica, f"{service}-{replica}"
 
 
+def http_name(replica: int) -> str:
+    """Returns the name of the port on which a gateway process serves plain HTTP."""
+    return f"gateway-{replica}-http"
+
+
 def default_ports() -> dict[str, int]:
     """Returns the ports of the repo's own stack."""
     ports = dict(DEFAULT_PORTS)
@@ -51,6 +57,8 @@ def default_ports() -> dict[str, int]:
         offset = number * PORTS_PER_SERVICE + replica
         ports[name] = DEFAULT_SERVICE_BASE + offset
         ports[f"{name}-metrics"] = DEFAULT_METRICS_BASE + offset
+    for replica in range(MAX_REPLICAS):
+        ports[http_name(replica)] = DEFAULT_HTTP_BASE + replica
     return ports
 
 
@@ -59,6 +67,7 @@ def block_ports(first: int) -> dict[str, int]:
     names = [*DEFAULT_PORTS]
     for _, _, name in service_names():
         names += [name, f"{name}-metrics"]
+    names += [http_name(replica) for replica in range(MAX_REPLICAS)]
     return {name: first + offset for offset, name in enumerate(names)}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local import probes
 from deploy.local.database import ServiceUrls, package_of
 from deploy.local.errors import StackError
-from deploy.local.ports import MAX_REPLICAS, SERVICES, Ports
+from deploy.local.ports import MAX_REPLICAS, SERVICES, Ports, http_name
 from deploy.local.process import Program
 from deploy.local.rundir import ROOT, RunDir
 from deploy.local.servers import Servers
@@ -39,14 +39,19 @@ def process_names(replicas: Mapping[str, int]) -> list[tuple[str, str]]:
 def service_ports(replicas: Mapping[str, int]) -> list[str]:
     """Returns the names of the ports the services will listen on."""
     names = [name for _, name in process_names(replicas)]
-    return names + [f"{name}-metrics" for name in names]
+    return [
+        *names,
+        *(f"{name}-metrics" for name in names),
+        *(http_name(replica) for replica in range(replicas["gateway"])),
+    ]
 
 
 def addresses(ports: Ports, replicas: Mapping[str, int]) -> dict[str, list[str]]:
-    """Returns the addresses of every service's processes."""
+    """Returns the addresses of every service's processes; "web" is the gateway's plain HTTP."""
     found: dict[str, list[str]] = {name: [] for name in SERVICES}
     for service, name in process_names(replicas):
         found[service].append(ports.address(name))
+    found["web"] = [ports.address(http_name(number)) for number in range(replicas["gateway"])]
     return found
 
 
@@ -81,6 +86,8 @@ def settings_of(
     if service in urls:
         settings["DATABASE_URL"] = urls[service].app
         settings["WORKER_DATABASE_URL"] = urls[service].worker
+    if service == "gateway":
+        settings["HTTP_ADDRESS"] = ports.address(f"{name}-http")
     for called in CALLED:
         if called != service:
             settings[f"{called.upper()}_ADDRESS"] = targets[called]

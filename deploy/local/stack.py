@@ -17,7 +17,7 @@ from deploy.local.database import (
     set_up,
 )
 from deploy.local.edge import envoy_program
-from deploy.local.ports import HOST
+from deploy.local.ports import HOST, SERVICES
 from deploy.local.process import Report
 from deploy.local.rundir import RunDir
 from deploy.local.servers import EXTERNAL, Servers, server_ports, start_servers
@@ -148,7 +148,7 @@ async def running_stack(
                 name: f"http://{ports.address(f'{name}-metrics')}/metrics"
                 for _, name in process_names(counts)
             },
-            grpc={service: several[0] for service, several in where.items()},
+            grpc={service: where[service][0] for service in SERVICES},
             tokens=tokens,
             servers=servers,
             pids=session.pids,

@@ -7,7 +7,10 @@ from gateway.envoy.limits import Limits
 
 Json = dict[str, object]
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+KEEPALIVE: Json = {"interval": "30s", "timeout": "5s"}
 STREAMING_CONTEXT = "gateway"
+# The gateway's plain HTTP: the page, the description of the API, calendar webhooks.
+WEB = "web"
 
 
 def cluster(context: str, endpoints: Sequence[tuple[str, int]], limits: Limits) -> Json:
@@ -16,27 +19,40 @@ def cluster(context: str, endpoints: Sequence[tuple[str, int]], limits: Limits) 
     calls = limits.concurrent_calls
     if context == STREAMING_CONTEXT:
         calls = limits.concurrent_watches
+    options: Json = {"http2_protocol_options": {"connection_keepalive": KEEPALIVE}}
+    return _cluster(context, endpoints, calls, named, options) | {
+        "health_checks": [_health_check() | {"grpc_health_check": {}}]
+    }
+
+
+def web_cluster(endpoints: Sequence[tuple[str, int]], limits: Limits) -> Json:
+    """Returns the cluster of the gateway's plain HTTP."""
+    named = any(not _is_address(host) for host, _ in endpoints)
+    options: Json = {"http_protocol_options": {}}
+    return _cluster(WEB, endpoints, limits.concurrent_calls, named, options) | {
+        "health_checks": [_health_check() | {"http_health_check": {"path": "/healthz"}}]
+    }
+
+
+def _cluster(
+    name: str, endpoints: Sequence[tuple[str, int]], calls: int, named: bool, options: Json
+) -> Json:
     return {
-        "name": context,
+        "name": name,
         # A name may stand for many replicas that come and go, so every address behind it is used.
         "type": "STRICT_DNS" if named else "STATIC",
         "connect_timeout": "1s",
         "lb_policy": "ROUND_ROBIN",
         "load_assignment": {
-            "cluster_name": context,
+            "cluster_name": name,
             "endpoints": [{"lb_endpoints": [_endpoint(host, port) for host, port in endpoints]}],
         },
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
-                "explicit_http_config": {
-                    "http2_protocol_options": {
-                        "connection_keepalive": {"interval": "30s", "timeout": "5s"},
-                    }
-                },
+                "explicit_http_config": options,
             }
         },
-        "health_checks": [_health_check()],
         "outlier_detection": _outlier_detection(),
         "circuit_breakers": {
             "thresholds": [
@@ -68,7 +84,6 @@ def _health_check() -> Json:
         "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "always_log_health_check_failures": False,
-        "grpc_health_check": {},
     }
 
 

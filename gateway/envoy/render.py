@@ -9,7 +9,7 @@ from string import Template
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.envoy.clusters import cluster
+from gateway.envoy.clusters import WEB, cluster, web_cluster
 from gateway.envoy.contracts import Contract, contracts_of, for_envoy, read_descriptors
 from gateway.envoy.limits import Limits
 from gateway.envoy.replies import known_replies, mappers
@@ -47,7 +47,8 @@ def render(
         admin_port: its port.
         jwks_path: file with the keys that sign tokens; Envoy reads it at start.
         descriptors_path: gen/fairslot.binpb; what Envoy needs of it is written into the result.
-        endpoints: per context ("assignment", "gateway", ...) the replicas as (host, port).
+        endpoints: per context ("assignment", "gateway", ...) the replicas as (host, port); "web" is
+            the plain HTTP of the gateway's.
         issuer: the `iss` of good tokens.
         audience: the `aud` of good tokens.
         limits: bounds; missing: the defaults.
@@ -71,7 +72,10 @@ def render(
         "lua": Template(_file("edge.lua")).substitute(body_bytes=limits.body_bytes),
         "routes": routes(contracts, limits, events),
         "reply_mappers": mappers(known_replies()),
-        "clusters": [cluster(name, endpoints.get(name, ()), limits) for name in contexts],
+        "clusters": [
+            *(cluster(name, endpoints.get(name, ()), limits) for name in contexts),
+            web_cluster(endpoints.get(WEB, ()), limits),
+        ],
         "cluster_health": {name: {"value": 1} for name in contexts},
         "known_services": [
             {"url_path": {"path": {"prefix": f"/{contract.name}/"}}} for contract in contracts

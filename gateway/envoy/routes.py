@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from gateway.envoy.clusters import WEB
 from gateway.envoy.contracts import Contract, Method
 from gateway.envoy.limits import Limits
 
@@ -10,6 +11,19 @@ TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 # Nothing reached the service, so every call may be sent again.
 NOT_SENT = "connect-failure,refused-stream,reset-before-request"
 RETRY_COUNT = 2
+# Everything that needs no token: the page, the description of the API, webhooks with signatures.
+PUBLIC: tuple[Json, ...] = (
+    {"path": "/"},
+    {"path": "/favicon.ico"},
+    {"path": "/openapi.json"},
+    {"prefix": "/assets/"},
+    {"prefix": "/docs"},
+    {"prefix": "/webhooks/"},
+)
+TOKEN_FILTERS = tuple(
+    f"envoy.filters.http.{name}"
+    for name in ("jwt_authn", "rbac", "header_mutation", "buffer", "lua", "grpc_json_transcoder")
+)
 PREVIOUS_HOSTS = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 
 
@@ -31,8 +45,26 @@ def routes(contracts: Sequence[Contract], limits: Limits, events: Json) -> list[
     # JSON comes here first; the transcoder then refuses it, or rewrites its path so that one of the
     # routes above takes it. A direct response would do but for CORS, which wants a real route.
     listed.append(_unary(contracts[0], {"prefix": "/v1/"}, limits))
+    listed += [_public(match, limits) for match in PUBLIC]
     listed.append({"match": {"prefix": "/"}, "direct_response": {"status": 404}})
     return listed
+
+
+def _public(match: Json, limits: Limits) -> Json:
+    """Returns the route of something that is read, or sent to us, without a token."""
+    off = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+    return {
+        "name": WEB,
+        "match": match,
+        "route": {
+            "cluster": WEB,
+            "timeout": f"{limits.call_seconds}s",
+            "idle_timeout": f"{limits.call_seconds}s",
+            "retry_policy": _retry_policy(NOT_SENT),
+        },
+        # The process behind it reads a body as it comes, and decides how much and how long.
+        "typed_per_filter_config": dict.fromkeys(TOKEN_FILTERS, off),
+    }
 
 
 def _of_method(contract: Contract, method: Method, limits: Limits, events: Json) -> Iterator[Json]:

@@ -90,21 +90,33 @@ class Edge:
 
 @asynccontextmanager
 async def running(
-    folder: Path, tokens: Minter, *, replicas: int = 1, limits: Limits | None = None
+    folder: Path,
+    tokens: Minter,
+    *,
+    replicas: int = 1,
+    limits: Limits | None = None,
+    web: str = "",
 ) -> AsyncIterator[Edge]:
-    """Runs Envoy before this many backends, each of which serves every context."""
+    """Runs Envoy before this many backends, each of which serves every context; `web` is the
+    address of the gateway's plain HTTP.
+    """
     backends = [Backend(name=str(number)) for number in range(replicas)]
     async with AsyncExitStack() as stack:
         for backend in backends:
             await stack.enter_async_context(serving(backend))
-        where = [("127.0.0.1", int(one.address.rpartition(":")[2])) for one in backends]
-        async with envoy(folder, tokens, where, limits) as (port, admin_port):
+        where = [_place(one.address) for one in backends]
+        async with envoy(folder, tokens, where, limits, web=web) as (port, admin_port):
             yield Edge(port, admin_port, backends, tokens)
 
 
 @asynccontextmanager
 async def envoy(
-    folder: Path, tokens: Minter, where: list[tuple[str, int]], limits: Limits | None = None
+    folder: Path,
+    tokens: Minter,
+    where: list[tuple[str, int]],
+    limits: Limits | None = None,
+    *,
+    web: str = "",
 ) -> AsyncIterator[tuple[int, int]]:
     """Runs Envoy before these replicas of every context; yields its ports."""
     port, admin_port = free_port(), free_port()
@@ -116,7 +128,7 @@ async def envoy(
             admin_port=admin_port,
             jwks_path=str(tokens.jwks_path),
             descriptors_path=str(DESCRIPTORS),
-            endpoints=dict.fromkeys(CONTEXTS, where),
+            endpoints=dict.fromkeys(CONTEXTS, where) | {"web": [_place(web)] if web else []},
             limits=limits,
         )
     )
@@ -136,6 +148,11 @@ async def envoy(
         await asyncio.wait_for(process.wait(), 10)
         said = await asyncio.to_thread(log_path.read_text)
     assert "[error]" not in said, said
+
+
+def _place(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
 
 
 async def _ready(process: asyncio.subprocess.Process, admin_port: int) -> None:

@@ -182,7 +182,7 @@ async def test_json_that_cannot_be_read_is_an_invalid_argument(gate, path, body)
     assert not gate.backends[0].calls
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/", "/v1/holds/x/y"])
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/nowhere", "/v1/holds/x/y"])
 async def test_an_unknown_address_is_not_found(gate, path):
     got = await gate.http("GET", path)
     assert (got.status, got.reason) == (404, "NOT_FOUND")
