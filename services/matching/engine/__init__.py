@@ -44,7 +44,8 @@ class Engine:
 
     async def rank(self, call: RankCall) -> Ranking:
         """Ranks who could serve, best first, each with its reasons."""
-        return await rank(call, self._availability, self._assignment)
+        ranked = await rank(call, self._availability, self._assignment)
+        return ranked.ranking
 
     async def fairness(self, call: FairnessCall) -> Fairness:
         """Compares what each person offered in a month with what each was given."""

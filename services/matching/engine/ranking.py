@@ -19,11 +19,11 @@ from services.matching.domain import (
 )
 from services.matching.engine.explaining import Scene
 from services.matching.engine.layout import Scope, lay_out
-from services.matching.engine.outside import Assignment, Availability, Matrix
-from services.matching.engine.people import pools
+from services.matching.engine.outside import Assignment, Availability, Matrix, Workload
+from services.matching.engine.people import Pool, pools
 from services.matching.engine.scoring import Tables, best, tabulate
 from services.matching.rules.filters import Asked, failures
-from services.matching.rules.preferences import POLICIES, policy_named
+from services.matching.rules.preferences import POLICIES, Policy, policy_named
 from services.matching.rules.sentences import nothing_sentence
 
 DEFAULT_LIMIT = 10
@@ -48,16 +48,43 @@ class RankCall:
     as_if_now: datetime | None = None
 
 
-async def rank(call: RankCall, availability: Availability, assignment: Assignment) -> Ranking:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was given and offered, as far as a policy looked; see `tabulate`."""
+
+    workload: Workload
+    # Per month of the layout, where people are compared.
+    shared: tuple[Pool, ...]
+    first_day: int
+    end_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a ranking was decided on: deciding on it again gives the same ranking."""
+
+    question: Question
+    matrix: Matrix
+    slot_start: int | None = None
+    # None where nobody is free, so that nothing was asked.
+    work: Work | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A ranking and what it was decided on."""
+
+    ranking: Ranking
+    inputs: Inputs
+
+
+async def rank(call: RankCall, availability: Availability, assignment: Assignment) -> Ranked:
     """Ranks who could serve, best first. Nobody is an answer too, never an error.
 
     Raises Invalid for an unknown policy or a slot without a start; faults of the two other contexts
     pass through.
     """
-    policy = policy_named(call.policy)
-    if policy is None:
-        known = ", ".join(one.name for one in POLICIES)
-        raise Invalid.field("policy", f"there is no policy {call.policy!r}; there are {known}")
+    policy = known_policy(call.policy)
     question = await _question(call, availability, assignment)
     matrix = await availability.slots(
         question,
@@ -65,34 +92,63 @@ async def rank(call: RankCall, availability: Availability, assignment: Assignmen
         at_least_as_fresh=call.at_least_as_fresh,
         as_if_now=call.as_if_now,
     )
+    inputs = Inputs(question, matrix, _slot_start(call.slot))
+    scope = scope_of(inputs, policy)
+    if not scope.layout.empty:
+        work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
+        inputs = replace(inputs, work=work)
+    ranking = _decided(inputs, scope, limit=call.limit, max_rejections=call.max_rejections)
+    return Ranked(ranking, inputs)
+
+
+def known_policy(name: str) -> Policy:
+    """Returns the policy of that name, the deciding one for no name; refuses an unknown one."""
+    policy = policy_named(name)
+    if policy is None:
+        known = ", ".join(one.name for one in POLICIES)
+        raise Invalid.field("policy", f"there is no policy {name!r}; there are {known}")
+    return policy
+
+
+def scope_of(inputs: Inputs, policy: Policy) -> Scope:
+    """Lays out who is free for a question, to be ranked by a policy."""
+    matrix = inputs.matrix
     asked = Asked(
-        question=question,
+        question=inputs.question,
         window_start=matrix.window_start,
         window_end=matrix.window_end,
         duration=matrix.duration,
-        slot_start=_slot_start(call.slot),
+        slot_start=inputs.slot_start,
     )
     zone = ZoneInfo(matrix.time_zone)
-    layout = lay_out(asked, matrix, zone)
-    scope = Scope(asked, matrix, layout, policy, zone)
-    rejections = _merged(matrix.rejections, layout.rejections, most=call.max_rejections)
+    return Scope(asked, matrix, lay_out(asked, matrix, zone), policy, zone)
+
+
+def decide(inputs: Inputs, policy: Policy, *, limit: int, max_rejections: int) -> Ranking:
+    """Decides on given inputs alone. A policy that compares people needs inputs that do."""
+    return _decided(inputs, scope_of(inputs, policy), limit=limit, max_rejections=max_rejections)
+
+
+def _decided(inputs: Inputs, scope: Scope, *, limit: int, max_rejections: int) -> Ranking:
+    matrix, layout = scope.matrix, scope.layout
+    rejections = _merged(matrix.rejections, layout.rejections, most=max_rejections)
     rejected_count = matrix.rejected_count + len(layout.rejections)
     candidates: tuple[Candidate, ...] = ()
     result = _nothing(matrix, rejections, rejected_count)
-    if not layout.empty:
-        tables = await _tables(call, scope, availability, assignment)
+    if inputs.work is not None:
+        tables = tables_of(scope, inputs.work)
         # Where only some were asked for, one alone says nothing.
-        alone = len(layout.resources) == 1 and not question.resource_ids
+        alone = len(layout.resources) == 1 and not inputs.question.resource_ids
         scene = Scene(scope, tables, alone=alone)
         # The best is explained even where none is wanted, for the sentence.
-        choices = best(scope, tables, limit=max(call.limit, 1))
+        choices = best(scope, tables, limit=max(limit, 1))
         found = tuple(scene.candidate(choice) for choice in choices)
-        candidates, result = found[: call.limit], scene.headline(found[0])
+        candidates, result = found[:limit], scene.headline(found[0])
     return Ranking(
         candidates=candidates,
         rejections=rejections,
         rejected_count=rejected_count,
-        policy=policy.name,
+        policy=scope.policy.name,
         freshness=matrix.freshness,
         result=result,
     )
@@ -119,9 +175,9 @@ def _slot_start(slot: Window | None) -> int | None:
     return None if slot is None or slot.start is None else floor_minute(slot.start)
 
 
-async def _tables(
-    call: RankCall, scope: Scope, availability: Availability, assignment: Assignment
-) -> Tables:
+async def work_of(
+    scope: Scope, availability: Availability, assignment: Assignment, *, fresh: str
+) -> Work:
     """Asks for the work that the policy weighs: whole months of everybody, or the slots' days."""
     matrix, layout = scope.matrix, scope.layout
     compared = scope.compared
@@ -140,10 +196,17 @@ async def _tables(
             availability,
             layout.months if compared else (),
             matrix.required_skills,
-            at_least_as_fresh=call.at_least_as_fresh,
+            at_least_as_fresh=fresh,
         ),
     )
-    return tabulate(scope, workload, shared, first_day=first_day, end_day=end_day)
+    return Work(workload, shared, first_day, end_day)
+
+
+def tables_of(scope: Scope, work: Work) -> Tables:
+    """Turns work into what the preferences look at."""
+    return tabulate(
+        scope, work.workload, work.shared, first_day=work.first_day, end_day=work.end_day
+    )
 
 
 def _merged(
