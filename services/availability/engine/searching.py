@@ -16,14 +16,23 @@ from services.availability.engine.outcomes import Rejection, outcome_of_nothing,
 from services.availability.engine.paging import Continuation, continuation, page_token
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
+from services.availability.rules.bits import Index
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.intervals import Minutes
 from services.availability.rules.offered import month_span, months_touched, offered_days
 from services.availability.rules.sentences import Outcome, result_sentence
-from services.availability.rules.slots import Contender, Index, SlotTable, joined, slot_tables
+from services.availability.rules.slots import (
+    Contender,
+    SlotTable,
+    free_slots,
+    joined,
+    start_range,
+)
 
 # A page's search looks at least this far, so that its sentence counts all of a usual window.
 LOOK_AHEAD_MINUTES = 62 * MINUTES_PER_DAY
+# A table of starts by resources holds at most this many cells; a longer window is cut in parts.
+CELLS_MAX = 4_000_000
 # Further back than this, the allocations in memory no longer tell all.
 MEMORY_REACH = timedelta(days=1)
 
@@ -227,26 +236,31 @@ class Searching:
         question = search.question
         found: list[SlotTable] = []
         count = 0
-        tables = slot_tables(
-            search.contenders,
-            question.shape,
-            window=Span(low, question.window.end),
-            bounds=question.bounds,
-            expansions=self._expansions,
-        )
-        while True:
+        shape = question.shape
+        window = Span(low, question.window.end)
+        low, high = start_range(shape, window, question.bounds)
+        per_day = max(1, len(search.contenders)) * max(1, MINUTES_PER_DAY // shape.granularity)
+        step = max(1, CELLS_MAX // per_day) * MINUTES_PER_DAY
+        while low < high:
+            end = min(low + step, high)
             asked, computed = self._expansions.asked, self._expansions.computed
-            part = next(tables, None)
+            table = free_slots(
+                search.contenders,
+                shape,
+                window=Span(low, end + shape.duration - 1),
+                bounds=question.bounds,
+                expansions=self._expansions,
+            )
             search.asked += self._expansions.asked - asked
             search.computed += self._expansions.computed - computed
-            if part is None:
-                return found, True
-            found.append(part.table)
-            count += len(part.table)
-            if enough is not None and count >= enough and part.end >= until:
-                return found, part.last
-            if not part.last:
+            found.append(table)
+            count += len(table)
+            low = end
+            if enough is not None and count >= enough and end >= until:
+                break
+            if low < high:
                 await asyncio.sleep(0)
+        return found, low >= high
 
     def _outcome(
         self, search: _Search, table: SlotTable, rest: Continuation | None, *, complete: bool

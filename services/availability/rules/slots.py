@@ -1,22 +1,29 @@
 """The slot engine: who is free at which start, for many resources at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from services.availability.domain import LAST_MINUTE, MINUTES_PER_DAY, SlotShape, Span, StartBounds
+from services.availability.domain import LAST_MINUTE, SlotShape, Span, StartBounds
+from services.availability.rules.bits import (
+    Index,
+    Ruler,
+    Words,
+    counted,
+    listed,
+    packed,
+    painted,
+    row_of,
+    words_for,
+)
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.intervals import Minutes, minutes
 from services.availability.rules.lane import Lane
 from services.availability.rules.working import Pattern
 
-Mask = npt.NDArray[np.bool_]
-Index = npt.NDArray[np.int64]
-
-# A table of starts by resources holds at most this many cells; a longer window is cut in parts.
-MAX_CELLS = 4_000_000
+# With more patterns than this, going through resources is faster than going through patterns.
+PATTERNS_MAX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,23 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Who is free at each start any pattern allows.
+
+    `starts` is int32[S] ascending; `free` is uint64[S, words], a bit per resource in the order of
+    the lanes.
+    """
+
+    starts: Minutes
+    free: Words
+
+
+@dataclass(frozen=True, slots=True)
 class SlotTable:
     """Starts with at least one free resource, in columns.
 
     `starts` is int32[S] ascending, `capacities` int64[S]; `candidates` int64[sum of capacities] are
-    indexes into the contenders, slot after slot, ascending, so best static priority first.
+    indexes into the resources, slot after slot, ascending, so best static priority first.
     """
 
     starts: Minutes
@@ -41,15 +60,6 @@ class SlotTable:
 
     def __len__(self) -> int:
         return len(self.starts)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The slots that start before `end`; the last one reaches the end of the window."""
-
-    table: SlotTable
-    end: int
-    last: bool
 
 
 def free_slots(
@@ -61,12 +71,30 @@ def free_slots(
     expansions: Expansions,
 ) -> SlotTable:
     """Gives every slot of the window; contenders must come best static priority first."""
-    parts = slot_tables(contenders, shape, window=window, bounds=bounds, expansions=expansions)
-    return joined([part.table for part in parts])
+    low, high = start_range(shape, window, bounds)
+    if low >= high or not contenders:
+        return table_of(minutes([]), np.zeros((0, 1), dtype=np.uint64))
+    lanes = [contender.lane for contender in contenders]
+    grid = free_grid(lanes, shape, span=Span(low, high), expansions=expansions)
+    untils = minutes([contender.until for contender in contenders])
+    return table_of(grid.starts, still_qualified(grid, shape, untils))
+
+
+def start_range(shape: SlotShape, window: Span, bounds: StartBounds) -> tuple[int, int]:
+    """Gives the starts `[low, high)` that window, notice and horizon allow."""
+    low = max(window.start, bounds.earliest)
+    return low, min(window.end - shape.duration + 1, bounds.latest)
+
+
+def table_of(starts: Minutes, free: Words) -> SlotTable:
+    """Counts and lists who is free, and leaves out the starts at which nobody is."""
+    capacities = counted(free)
+    kept = np.flatnonzero(capacities)
+    return SlotTable(starts[kept], capacities[kept], listed(free[kept]))
 
 
 def joined(tables: Sequence[SlotTable]) -> SlotTable:
-    """Puts tables of the same contenders together that follow each other in time."""
+    """Puts tables of the same resources together that follow each other in time."""
     if len(tables) == 1:
         return tables[0]
     return SlotTable(
@@ -76,111 +104,87 @@ def joined(tables: Sequence[SlotTable]) -> SlotTable:
     )
 
 
-def slot_tables(
-    contenders: Sequence[Contender],
-    shape: SlotShape,
-    *,
-    window: Span,
-    bounds: StartBounds,
-    expansions: Expansions,
-) -> Iterator[Part]:
-    """Gives the slots of the window part after part, so that a long window costs no memory."""
-    low, high = start_range(shape, window, bounds)
-    if not contenders or low >= high:
-        return
-    per_day = len(contenders) * max(1, MINUTES_PER_DAY // shape.granularity)
-    step = max(1, MAX_CELLS // per_day) * MINUTES_PER_DAY
-    for begin in range(low, high, step):
-        end = min(begin + step, high)
-        yield Part(_table(contenders, shape, begin, end, expansions), end, end == high)
-
-
-def start_range(shape: SlotShape, window: Span, bounds: StartBounds) -> tuple[int, int]:
-    """Gives the starts `[low, high)` that window, notice and horizon allow."""
-    low = max(window.start, bounds.earliest)
-    return low, min(window.end - shape.duration + 1, bounds.latest)
-
-
-def _table(
-    contenders: Sequence[Contender], shape: SlotShape, low: int, high: int, expansions: Expansions
-) -> SlotTable:
-    starts, allowed, group_of = _allowed(contenders, shape, low, high, expansions)
+def free_grid(
+    lanes: Sequence[Lane], shape: SlotShape, *, span: Span, expansions: Expansions
+) -> Grid:
+    """Gives who is free at which start in the span, by everything that is in the lanes."""
+    allowed, group_of = _allowed(lanes, shape, span, expansions)
+    marks = np.zeros(span.end - span.start, dtype=np.bool_)
+    for column in allowed:
+        marks[column - span.start] = True
+    starts = minutes(np.flatnonzero(marks) + span.start)
     if not len(starts):
-        return SlotTable(starts, np.array([], np.int64), np.array([], np.int64))
-    free = _unblocked(contenders, shape, starts)
-    free &= allowed if len(allowed) == 1 else allowed[group_of]
-    by_start = np.ascontiguousarray(free.T)
-    capacities = np.count_nonzero(by_start, axis=1)
-    kept = capacities > 0
-    # Row by row, so the candidates of one start follow each other in the order of contenders.
-    candidates = np.flatnonzero(by_start) % len(contenders)
-    return SlotTable(starts[kept], capacities[kept], candidates)
+        return Grid(starts, np.zeros((0, words_for(len(lanes))), dtype=np.uint64))
+    ruler = Ruler(starts, span.start, span.end)
+    rows, low, high = forbidden(lanes, shape)
+    taken = painted(rows, ruler.before(low), ruler.before(high), rows=len(starts), count=len(lanes))
+    return Grid(starts, _allowed_words(allowed, group_of, ruler, len(starts)) & ~taken)
 
 
-def _allowed(
-    contenders: Sequence[Contender], shape: SlotShape, low: int, high: int, expansions: Expansions
-) -> tuple[Minutes, Mask, Index]:
-    """Gives all starts of any pattern, which pattern allows which, and each contender's pattern."""
-    groups: dict[Pattern, int] = {}
-    columns: list[Minutes] = []
-    group_of = np.empty(len(contenders), dtype=np.int64)
-    for row, contender in enumerate(contenders):
-        pattern = contender.lane.pattern
-        group = groups.setdefault(pattern, len(columns))
-        if group == len(columns):
-            columns.append(expansions.starts(pattern, shape, low, high))
-        group_of[row] = group
-    if len(columns) == 1:
-        return columns[0], np.ones((1, len(columns[0])), dtype=np.bool_), group_of
-    starts = np.unique(np.concatenate(columns))
-    allowed = np.zeros((len(columns), len(starts)), dtype=np.bool_)
-    for group, column in enumerate(columns):
-        allowed[group, np.searchsorted(starts, column)] = True
-    return starts, allowed, group_of
+def still_qualified(grid: Grid, shape: SlotShape, untils: Minutes) -> Words:
+    """Gives the bits of a grid without those of slots that end after a skill has run out."""
+    if not len(grid.starts):
+        return grid.free
+    last = int(grid.starts[-1]) + shape.duration
+    expiring = np.flatnonzero(untils < last)
+    if not len(expiring):
+        return grid.free
+    rows = len(grid.starts)
+    first = np.searchsorted(grid.starts, untils[expiring] - shape.duration, side="right")
+    until_end = np.full(len(expiring), rows)
+    return grid.free & ~painted(expiring, first, until_end, rows=rows, count=len(untils))
 
 
-def _unblocked(contenders: Sequence[Contender], shape: SlotShape, starts: Minutes) -> Mask:
-    """Says for each contender and start whether nothing that is taken or leave is in the way.
-
-    Each thing in the way forbids one range of starts. Marking +1 where a range begins and -1 where
-    it ends, a running sum is zero exactly where nothing forbids: no sorting, no loop over slots.
-    """
-    rows, low, high = _forbidden(contenders, shape)
-    seen = (high > starts[0]) & (low <= starts[-1])
-    rows, low, high = rows[seen], low[seen], high[seen]
-    width = len(starts) + 1
-    marks = np.zeros(len(contenders) * width, dtype=np.int16)
-    np.add.at(marks, rows * width + np.searchsorted(starts, low), np.int16(1))
-    np.subtract.at(marks, rows * width + np.searchsorted(starts, high), np.int16(1))
-    depth = np.cumsum(marks.reshape(len(contenders), width), axis=1, dtype=np.int16)
-    result: Mask = depth[:, :-1] == 0
-    return result
-
-
-def _forbidden(contenders: Sequence[Contender], shape: SlotShape) -> tuple[Index, Minutes, Minutes]:
-    """Gives the ranges of starts `[low, high)` that are forbidden, with their contender's row."""
-    taken = [contender.lane.taken for contender in contenders]
-    leave = [contender.lane.leave for contender in contenders]
-    until = minutes([contender.until for contender in contenders])
-    rows = np.arange(len(contenders))
+def forbidden(lanes: Sequence[Lane], shape: SlotShape) -> tuple[Index, Minutes, Minutes]:
+    """Gives the ranges of starts `[low, high)` that the lanes forbid, with the lane of each."""
+    taken = [lane.taken for lane in lanes]
+    leave = [lane.leave for lane in lanes]
+    rows = np.arange(len(lanes))
     counts = [*(len(spans.starts) for spans in taken), *(len(spans.starts) for spans in leave)]
     # What a slot occupies may not meet what is taken; the slot itself may not meet leave.
     before, after = np.int32(shape.buffer_before), np.int32(shape.buffer_after)
     reach = np.int32(shape.duration - 1)
     return (
-        np.concatenate((np.repeat(np.concatenate((rows, rows)), counts), rows)),
+        np.repeat(np.concatenate((rows, rows)), counts),
         np.concatenate(
             (
                 np.concatenate([spans.starts for spans in taken]) - (reach + after),
                 np.concatenate([spans.starts for spans in leave]) - reach,
-                until - reach,
             )
         ),
         np.concatenate(
             (
                 np.concatenate([spans.ends for spans in taken]) + before,
                 *(spans.ends for spans in leave),
-                np.full(len(contenders), LAST_MINUTE, dtype=np.int32),
             )
         ),
     )
+
+
+def _allowed(
+    lanes: Sequence[Lane], shape: SlotShape, span: Span, expansions: Expansions
+) -> tuple[list[Minutes], Index]:
+    """Gives the starts that each pattern allows, and which of them is each lane's."""
+    groups: dict[Pattern, int] = {}
+    columns: list[Minutes] = []
+    group_of = np.empty(len(lanes), dtype=np.int64)
+    for row, lane in enumerate(lanes):
+        group = groups.setdefault(lane.pattern, len(columns))
+        if group == len(columns):
+            columns.append(expansions.starts(lane.pattern, shape, span.start, span.end))
+        group_of[row] = group
+    return columns, group_of
+
+
+def _allowed_words(columns: list[Minutes], group_of: Index, ruler: Ruler, rows: int) -> Words:
+    """Gives the bits of who works at which start."""
+    if len(columns) > PATTERNS_MAX:
+        allowed = np.zeros((rows, len(columns)), dtype=np.bool_)
+        for group, column in enumerate(columns):
+            allowed[ruler.before(column), group] = True
+        return packed(allowed[:, group_of])
+    words = np.zeros((rows, words_for(len(group_of))), dtype=np.uint64)
+    for group, column in enumerate(columns):
+        members = row_of(np.flatnonzero(group_of == group), len(group_of))
+        words[ruler.before(column)] |= members
+    return words
