@@ -15,6 +15,8 @@ TABLES = (
     "allocation",
     "resource_generation",
     "idem",
+    "calendar",
+    "demand",
     "outbox",
 )
 
