@@ -33,7 +33,8 @@ def packed(flags: Flags) -> Words:
     padded = np.zeros((rows, words_for(count) * 8), dtype=np.uint8)
     octets = np.packbits(flags, axis=1, bitorder=_ORDER)
     padded[:, : octets.shape[1]] = octets
-    return padded.view(np.uint64)
+    words: Words = padded.view(np.uint64)
+    return words
 
 
 def unpacked(words: Words, count: int) -> Flags:

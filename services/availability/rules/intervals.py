@@ -52,6 +52,22 @@ def merged(spans: Spans) -> Spans:
     return Spans(starts[opens], reach[closes])
 
 
+def with_span(spans: Spans, span: Span) -> Spans:
+    """Gives merged intervals with one more, merged; what it touches or overlaps becomes one."""
+    if span.start >= span.end:
+        return spans
+    first = int(np.searchsorted(spans.ends, span.start, side="left"))
+    last = int(np.searchsorted(spans.starts, span.end, side="right"))
+    start, end = span.start, span.end
+    if first < last:
+        start, end = min(start, int(spans.starts[first])), max(end, int(spans.ends[last - 1]))
+    middle = minutes([start]), minutes([end])
+    return Spans(
+        np.concatenate((spans.starts[:first], middle[0], spans.starts[last:])),
+        np.concatenate((spans.ends[:first], middle[1], spans.ends[last:])),
+    )
+
+
 def subtracted(spans: Spans, taken: Spans) -> Spans:
     """Gives what merged `spans` keep when merged `taken` is cut out."""
     if not len(taken) or not len(spans):

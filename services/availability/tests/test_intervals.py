@@ -14,6 +14,7 @@ from services.availability.rules.intervals import (
     minutes,
     spans_of,
     subtracted,
+    with_span,
 )
 from services.availability.rules.offered import _covered
 from services.availability.rules.timeline import Timeline
@@ -47,6 +48,14 @@ def test_a_union_is_sorted_and_its_parts_do_not_touch(many: list[Span]) -> None:
 def test_touching_is_one_and_empty_is_nothing() -> None:
     found = merged(Spans(minutes([9, 12, 20]), minutes([12, 15, 20])))
     assert (found.starts.tolist(), found.ends.tolist()) == ([9], [15])
+
+
+@given(pieces, st.integers(0, 70), st.integers(0, 12))
+def test_one_more_is_the_union_of_all(many: list[Span], start: int, length: int) -> None:
+    one = Span(start, start + length)
+    found, whole = with_span(spans_of(many), one), spans_of([*many, one])
+    assert found.starts.tolist() == whole.starts.tolist()
+    assert found.ends.tolist() == whole.ends.tolist()
 
 
 @given(pieces, pieces)
