@@ -32,6 +32,8 @@ class ServiceSettings(BaseSettings):
     # How long to say NOT_SERVING before refusing connections; several health intervals in
     # production.
     drain_seconds: float = 0.0
+    # A JSON file with what is switched on for whom, read again when it changes; empty: defaults.
+    flags_path: str = ""
     # Lowest level of log lines that are written.
     log_level: str = "INFO"
 

@@ -82,6 +82,8 @@ def settings_of(
         "NATS_URL": servers.nats_url,
         "REDIS_URL": servers.redis_url,
         "JWKS_PATH": str(jwks_path),
+        # Not there until somebody writes it.
+        "FLAGS_PATH": str(jwks_path.with_name("flags.json")),
     }
     if service in urls:
         settings["DATABASE_URL"] = urls[service].app
