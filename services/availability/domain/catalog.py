@@ -48,6 +48,43 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a resource takes on at most, by local days and weeks; 0 means not limited."""
+
+    per_day: int = 0
+    per_week: int = 0
+    minutes_per_day: int = 0
+
+    def __bool__(self) -> bool:
+        """Says whether there is any limit."""
+        return bool(self.per_day or self.per_week or self.minutes_per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class HolidayCalendar:
+    """Whose public holidays are kept: ISO 3166 codes; `none` keeps none, whatever others do."""
+
+    country: str = ""
+    subdivision: str = ""
+    none: bool = False
+
+    def __bool__(self) -> bool:
+        """Says whether it decides anything."""
+        return bool(self.country) or self.none
+
+
+NO_LIMITS = Limits()
+NO_HOLIDAYS = HolidayCalendar()
+
+
+class MergePolicy(StrEnum):
+    """Whether several resources may serve one slot together."""
+
+    SINGLE_ONLY = "SINGLE_ONLY"
+    MERGE_ALLOWED = "MERGE_ALLOWED"
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """Something with time that can be assigned; `time_zone` empty means the tenant's zone."""
 
@@ -67,6 +104,8 @@ class Resource:
     joined_on: date | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
+    limits: Limits = NO_LIMITS
+    holidays: HolidayCalendar = NO_HOLIDAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +124,12 @@ class ServiceType:
     max_horizon_seconds: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     version: int = 0
+    merge_policy: MergePolicy = MergePolicy.SINGLE_ONLY
+    merge_size_max: int = 0
+    seat_loss_per_joint: int = 0
+    protected: bool = False
+    impact: int = 0
+    external_event_type_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +140,5 @@ class Tenant:
     display_name: str = ""
     time_zone: str = "UTC"
     version: int = 0
+    travel_speed_kmh: int = 0
+    holidays: HolidayCalendar = NO_HOLIDAYS

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from services.availability.domain.catalog import Place
 from services.availability.domain.schedule import Span
 
 
@@ -34,6 +35,10 @@ class Allocation:
     slot: Span
     occupied: Span
     expires_at: datetime | None = None
+    place: Place | None = None
+    service_type_id: str = ""
+    # When it first was an assignment, as far as the events told.
+    booked_at: datetime | None = None
 
     def blocks(self, now: datetime) -> bool:
         """Says whether it takes time now: a hold does until the moment it expires, not at it."""

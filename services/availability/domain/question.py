@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.availability.domain.catalog import GridAnchor, SkillRequirement
+from services.availability.domain.catalog import GridAnchor, Place, SkillRequirement
 from services.availability.domain.schedule import Span
 
 
@@ -52,3 +52,4 @@ class Question:
     wanted: Wanted
     bounds: StartBounds
     now: datetime
+    near: Place | None = None

@@ -1,7 +1,7 @@
 """When a resource works and when not: rules, exceptions, leave and outside calendars."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 from services.availability.domain.moments import MINUTES_PER_DAY
@@ -13,6 +13,10 @@ class Span:
 
     start: int
     end: int
+
+    def days(self) -> range:
+        """Gives the days (UTC) that it touches, counted from 1970-01-01."""
+        return range(self.start // MINUTES_PER_DAY, -(-self.end // MINUTES_PER_DAY))
 
     def overlaps(self, other: "Span") -> bool:
         """Says whether the two share a moment."""
@@ -85,6 +89,44 @@ class ExternalBusy:
     sequence: int
     span: Span
     deleted: bool = False
+    # The outside calendar it was imported with; empty: it came by itself.
+    calendar_id: str = ""
+    # When its calendar last touched it: settles two that have one sequence.
+    stamped_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideCalendar:
+    """What is known of an imported calendar; in quarantine most of it went missing at once."""
+
+    resource_id: str
+    id: str
+    revision: int
+    imported_at: datetime
+    events: int
+    quarantined_at: datetime | None = None
+    missing: int = 0
+
+
+class PreferenceKind(StrEnum):
+    """Whether a time suits."""
+
+    LIKE = "LIKE"
+    DISLIKE = "DISLIKE"
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A wish about slots inside some hours of some ISO weekdays, which never forbids one.
+
+    No weekdays means every day, no service type any work.
+    """
+
+    kind: PreferenceKind
+    weight: int
+    weekdays: frozenset[int] = frozenset()
+    hours: WallRange = WallRange(0, MINUTES_PER_DAY)
+    service_type_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +138,4 @@ class Schedule:
     time_off: tuple[TimeOff, ...] = ()
     external_busy: tuple[ExternalBusy, ...] = ()
     version: int = 0
+    preferences: tuple[Preference, ...] = ()

@@ -27,7 +27,8 @@ from services.availability.engine.asking import (
 from services.availability.engine.searching import MEMORY_REACH
 from services.availability.engine.worlds import Found, Worlds
 from services.availability.rules.expansions import Expansions
-from services.availability.rules.obstacles import Attempt, obstacles
+from services.availability.rules.attempt import Attempt
+from services.availability.rules.obstacles import obstacles
 from services.availability.rules.offered import month_span, offered_days
 from services.availability.rules.sentences import verdict_sentence
 

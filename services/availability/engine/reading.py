@@ -84,7 +84,7 @@ class Reading:
             schedule = await ScheduleRows(connection, tenant).schedule(resource_id)
         if resource is None or schedule is None:
             raise missing("resource", resource_id)
-        pattern = pattern_of(resource, schedule, settings.time_zone)
+        pattern = pattern_of(resource, schedule, settings)
         zone = self._zones.get(pattern.time_zone)
         whole = clipped(working(zone, pattern, window.start, window.end), window.start, window.end)
         left = subtracted(whole, spans_of([leave.span for leave in schedule.time_off]))

@@ -21,8 +21,9 @@ from services.availability.rules.slots import Contender
 from services.availability.rules.working import Pattern, pattern_of
 from services.availability.store import Difference, Everything
 
-# What ended before this long ago no longer matters to anybody who looks ahead.
-KEPT_BEHIND = timedelta(days=2)
+# What ended before this long ago no longer matters to anybody who looks ahead; limits per week
+# count from last Monday on.
+KEPT_BEHIND = timedelta(days=10)
 # Sets of eligible resources kept, one per question's form.
 ELIGIBLE_MAX = 4_096
 # Versions remembered of allocations that ended, against events that come late.
@@ -210,7 +211,7 @@ class World:
             made = pattern_of(
                 self.resources[resource_id],
                 self.schedules.get(resource_id, Schedule()),
-                self.tenant.time_zone,
+                self.tenant,
             )
             # Equal patterns are one object, which makes comparing them free.
             pattern = self._patterns[resource_id] = self._same.setdefault(made, made)

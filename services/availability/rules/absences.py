@@ -14,9 +14,15 @@ from services.availability.domain import (
     day_of,
 )
 from services.availability.rules.expansions import Expansions
-from services.availability.rules.intervals import clipped
+from services.availability.rules.intervals import Minutes, clipped, inside
+from services.availability.rules.limits import full, reached
+from services.availability.rules.public_holidays import holidays_between
 from services.availability.rules.slots import Contender, start_range
+from services.availability.rules.travel import Site, unreachable
 from services.availability.rules.working import expand, local_days
+
+# A list of rejections looks at this many starts at a limit to say which limit it is.
+STARTS_EXPLAINED = 16
 
 
 def absence(
@@ -27,6 +33,7 @@ def absence(
     bounds: StartBounds,
     expansions: Expansions,
     now: datetime,
+    site: Site | None = None,
 ) -> tuple[ObstacleCode, ...]:
     """Gives every kind of thing that keeps a qualified resource from the starts of a window."""
     low, high = start_range(shape, window, bounds)
@@ -37,7 +44,11 @@ def absence(
             int(starts[0]) - shape.buffer_before,
             int(starts[-1]) + shape.duration + shape.buffer_after,
         )
-        return tuple(dict.fromkeys(_in_the_way(contender, reach, shape, now)))
+        found = dict.fromkeys(_in_the_way(contender, reach, shape, now))
+        found.update(dict.fromkeys(_full(contender, starts, shape, expansions)))
+        if site is not None and _too_far(contender, starts, shape, site, expansions):
+            found[ObstacleCode.TRAVEL] = None
+        return tuple(found)
     unbounded = expansions.starts(pattern, shape, window.start, window.end - shape.duration + 1)
     if not len(unbounded):
         return tuple(dict.fromkeys(_no_hours(contender, shape, window, expansions)))
@@ -64,6 +75,28 @@ def _in_the_way(
         yield ObstacleCode.EXTERNAL_BUSY
 
 
+def _full(
+    contender: Contender, starts: Minutes, shape: SlotShape, expansions: Expansions
+) -> Iterator[ObstacleCode]:
+    lane = contender.lane
+    if not lane.resource.limits:
+        return
+    zone = expansions.zones.get(lane.pattern.time_zone)
+    spans = full(lane, shape.duration, zone)
+    for start in starts[inside(spans, starts)][:STARTS_EXPLAINED].tolist():
+        slot = Span(start, start + shape.duration)
+        for one in reached(lane.allocations, lane.resource.limits, slot=slot, zone=zone):
+            yield one.code
+
+
+def _too_far(
+    contender: Contender, starts: Minutes, shape: SlotShape, site: Site, expansions: Expansions
+) -> bool:
+    span = Span(int(starts[0]), int(starts[-1]) + 1)
+    rows, _, _ = unreachable([contender.lane], shape, site, span=span, expansions=expansions)
+    return len(rows) > 0
+
+
 def _no_hours(
     contender: Contender, shape: SlotShape, window: Span, expansions: Expansions
 ) -> Iterator[ObstacleCode]:
@@ -81,3 +114,5 @@ def _no_hours(
             continue
         if day_of(exception.on) in days:
             yield ObstacleCode.CLOSED
+    if holidays_between(lane.pattern.holidays, days.start, days.stop):
+        yield ObstacleCode.HOLIDAY

@@ -50,6 +50,11 @@ class Lane:
         """Leave, to be found by time."""
         return Timeline((one.span, one) for one in self.schedule.time_off)
 
+    @property
+    def name(self) -> str:
+        """What people call the resource."""
+        return self.resource.display_name or self.resource.id
+
     def holds_at(self, now: datetime) -> bool:
         """Says whether the lane still tells the truth at that moment."""
         return self.good_until is None or now < self.good_until

@@ -1,61 +1,27 @@
 """Why a resource is not free in a slot: every reason, from the rules that list slots."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-
-import numpy as np
+from collections.abc import Iterator
 
 from services.availability.domain import (
     MINUTES_PER_DAY,
     Allocation,
     AllocationState,
-    ExceptionKind,
     Obstacle,
     ObstacleCode,
     SlotShape,
     Span,
-    StartBounds,
-    Wanted,
-    day_of,
+    date_of,
     moment_of,
 )
+from services.availability.rules.attempt import Attempt
 from services.availability.rules.eligibility import expired_skill, ineligibility
 from services.availability.rules.expansions import Expansions
-from services.availability.rules.intervals import (
-    Spans,
-    clipped,
-    containing,
-    merged,
-    minutes,
-    subtracted,
-)
+from services.availability.rules.intervals import containing, minutes
 from services.availability.rules.lane import Lane
-from services.availability.rules.sentences import moment_text, span_text
-from services.availability.rules.working import Pieces, Shifts, expand, local_days
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A slot somebody wants, and the rules it must keep."""
-
-    start: int
-    shape: SlotShape
-    wanted: Wanted
-    bounds: StartBounds
-    now: datetime
-    ignore_allocation_id: str = ""
-    on_grid: bool = False
-
-    @property
-    def slot(self) -> Span:
-        """The slot itself, without buffers."""
-        return Span(self.start, self.start + self.shape.duration)
-
-    @property
-    def occupied(self) -> Span:
-        """The slot with its buffers."""
-        return self.shape.occupied(self.start)
+from services.availability.rules.limits import reached
+from services.availability.rules.sentences import date_text, moment_text, span_text
+from services.availability.rules.travel import mornings
+from services.availability.rules.workday import hours
 
 
 def obstacles(lane: Lane, attempt: Attempt, expansions: Expansions) -> tuple[Obstacle, ...]:
@@ -64,23 +30,21 @@ def obstacles(lane: Lane, attempt: Attempt, expansions: Expansions) -> tuple[Obs
         *ineligibility(lane.resource, attempt.wanted),
         *_skill(lane, attempt),
         *_clock(lane, attempt),
-        *_hours(lane, attempt, expansions),
+        *hours(lane, attempt, expansions),
         *_leave(lane, attempt),
         *_allocations(lane, attempt),
         *_external(lane, attempt),
+        *_limits(lane, attempt, expansions),
+        *_travel(lane, attempt, expansions),
         *_grid(lane, attempt, expansions),
     )
-
-
-def _name(lane: Lane) -> str:
-    return lane.resource.display_name or lane.resource.id
 
 
 def _skill(lane: Lane, attempt: Attempt) -> Iterator[Obstacle]:
     name = expired_skill(lane.resource, attempt.wanted, attempt.slot.end)
     if name:
         yield Obstacle(
-            ObstacleCode.SKILL_EXPIRED, f"{_name(lane)}'s {name} runs out before the slot ends."
+            ObstacleCode.SKILL_EXPIRED, f"{lane.name}'s {name} runs out before the slot ends."
         )
 
 
@@ -98,7 +62,7 @@ def _leave(lane: Lane, attempt: Attempt) -> Iterator[Obstacle]:
     for leave in lane.time_off.overlapping(attempt.slot):
         when = span_text(leave.span, lane.pattern.time_zone)
         yield Obstacle(
-            ObstacleCode.TIME_OFF, f"{_name(lane)} is on leave {when}.", leave.id, leave.span
+            ObstacleCode.TIME_OFF, f"{lane.name} is on leave {when}.", leave.id, leave.span
         )
 
 
@@ -110,7 +74,7 @@ def _allocations(lane: Lane, attempt: Attempt) -> Iterator[Obstacle]:
 
 
 def _taken(lane: Lane, attempt: Attempt, allocation: Allocation) -> Obstacle:
-    name, zone = _name(lane), lane.pattern.time_zone
+    name, zone = lane.name, lane.pattern.time_zone
     if not allocation.slot.overlaps(attempt.slot):
         when = span_text(allocation.occupied, zone)
         return Obstacle(
@@ -135,10 +99,59 @@ def _external(lane: Lane, attempt: Attempt) -> Iterator[Obstacle]:
         when = span_text(event.span, lane.pattern.time_zone)
         yield Obstacle(
             ObstacleCode.EXTERNAL_BUSY,
-            f"{_name(lane)}'s outside calendar is busy {when}.",
+            f"{lane.name}'s outside calendar is busy {when}.",
             event.uid,
             event.span,
         )
+
+
+def _limits(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Obstacle]:
+    if not lane.resource.limits:
+        return
+    zone = expansions.zones.get(lane.pattern.time_zone)
+    for one in reached(attempt.counted(lane), lane.resource.limits, slot=attempt.slot, zone=zone):
+        day = date_text(date_of(zone.wall_of(one.span.start) // MINUTES_PER_DAY))
+        many = f"{one.limit} {'slot' if one.limit == 1 else 'slots'}"
+        detail = {
+            ObstacleCode.DAY_LIMIT: f"{lane.name} takes at most {many} on one day, as on {day}.",
+            ObstacleCode.WEEK_LIMIT: (
+                f"{lane.name} takes at most {many} in one week, as in that of {day}."
+            ),
+            ObstacleCode.MINUTES_LIMIT: (
+                f"{lane.name} works at most {one.limit} minutes on one day, as on {day}."
+            ),
+        }[one.code]
+        filling = one.allocations[-1].id if one.allocations else ""
+        yield Obstacle(one.code, detail, filling, one.span)
+
+
+def _travel(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Obstacle]:
+    site, zone = attempt.site, lane.pattern.time_zone
+    if site is None:
+        return
+    located = [(one, one.place) for one in attempt.counted(lane) if one.place is not None]
+    places = [place for _, place in located]
+    coming, going = site.to_here(places).tolist(), site.from_here(places).tolist()
+    for (one, _), to_here, from_here in zip(located, coming, going, strict=True):
+        reach = Span(one.occupied.start - from_here, one.occupied.end + to_here)
+        if reach.overlaps(attempt.occupied) and not one.occupied.overlaps(attempt.occupied):
+            before = one.occupied.end <= attempt.occupied.start
+            way = to_here if before else from_here
+            yield Obstacle(
+                ObstacleCode.TRAVEL,
+                f"{lane.name} needs {way} minutes {'from' if before else 'to'} the job "
+                f"{span_text(one.slot, zone)}.",
+                one.id,
+                one.occupied,
+            )
+    if lane.resource.home is not None:
+        way = int(site.to_here([lane.resource.home])[0])
+        start = attempt.start
+        worked = expansions.working(lane.pattern, start, attempt.slot.end)
+        late = mornings(worked, [one.slot.start for one, _ in located], way)
+        if any(low <= start < high for low, high in late):
+            detail = f"{lane.name} needs {way} minutes to get there from home."
+            yield Obstacle(ObstacleCode.TRAVEL, detail)
 
 
 def _grid(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Obstacle]:
@@ -157,67 +170,3 @@ def _grid(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Obst
     if working and not len(at):
         step = attempt.shape.granularity
         yield Obstacle(ObstacleCode.OFF_GRID, f"Starts lie on a grid of {step} minutes.")
-
-
-def _hours(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Obstacle]:
-    slot = attempt.slot
-    worked = expansions.working(lane.pattern, slot.start, slot.end)
-    if containing(worked, minutes([slot.start]), attempt.shape.duration)[0]:
-        return
-    zone = expansions.zones.get(lane.pattern.time_zone)
-    days = local_days(slot.start, slot.end)
-    shifts = expand(zone, lane.pattern, *days)
-    breaks = clipped(shifts.breaks.spans(), slot.start, slot.end)
-    whole = merged(
-        Spans(
-            np.concatenate((worked.starts, breaks.starts)),
-            np.concatenate((worked.ends, breaks.ends)),
-        )
-    )
-    if not containing(whole, minutes([slot.start]), attempt.shape.duration)[0]:
-        when = span_text(slot, lane.pattern.time_zone)
-        yield Obstacle(ObstacleCode.OUTSIDE_HOURS, f"{_name(lane)} does not work all of {when}.")
-        yield from _closed(lane, zone.wall_of(slot.start), zone.wall_of(slot.end - 1))
-    for start, end in _uncovered(breaks, worked):
-        pause = _whole_break(shifts.breaks, start, end)
-        when = span_text(pause, lane.pattern.time_zone)
-        if _split(shifts, pause, attempt.shape.duration):
-            detail = f"Each part of {_name(lane)}'s shift around the break {when} is too short."
-            yield Obstacle(ObstacleCode.SPLIT_BY_BREAK, detail, "", pause)
-        else:
-            yield Obstacle(ObstacleCode.BREAK, f"{_name(lane)} has a break {when}.", "", pause)
-
-
-def _closed(lane: Lane, first_wall: int, last_wall: int) -> Iterator[Obstacle]:
-    days = range(first_wall // MINUTES_PER_DAY, last_wall // MINUTES_PER_DAY + 1)
-    for exception in lane.schedule.exceptions:
-        if exception.kind is not ExceptionKind.CLOSED or exception.on is None:
-            continue
-        if day_of(exception.on) in days:
-            reason = f": {exception.reason}" if exception.reason else ""
-            detail = f"{_name(lane)} is closed on {exception.on.isoformat()}{reason}."
-            yield Obstacle(ObstacleCode.CLOSED, detail, exception.id)
-
-
-def _uncovered(breaks: Spans, worked: Spans) -> Iterable[tuple[int, int]]:
-    """Gives the parts of breaks during which no other rule has the resource at work."""
-    left = subtracted(breaks, worked)
-    return zip(left.starts.tolist(), left.ends.tolist(), strict=True)
-
-
-def _whole_break(breaks: Pieces, start: int, end: int) -> Span:
-    spans = breaks.spans()
-    index = int(np.searchsorted(spans.starts, start, side="right")) - 1
-    return Span(int(spans.starts[index]), int(spans.ends[index]))
-
-
-def _split(shifts: Shifts, pause: Span, duration: int) -> bool:
-    """Says whether the service is longer than each part of the shift around a break."""
-    days = shifts.breaks.days[
-        (shifts.breaks.starts < pause.end) & (shifts.breaks.ends > pause.start)
-    ]
-    of_day = np.isin(shifts.worked.days, days)
-    parts = merged(
-        Spans(minutes(shifts.worked.starts[of_day]), minutes(shifts.worked.ends[of_day]))
-    )
-    return bool(len(parts)) and int((parts.ends - parts.starts).max()) < duration

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.availability.domain import ObstacleCode, Span, moment_of
@@ -16,6 +16,7 @@ _REASONS: Mapping[ObstacleCode, str] = {
     ObstacleCode.PARTY_TOO_LARGE: "too small for the party",
     ObstacleCode.PARTY_TOO_SMALL: "too large for the party",
     ObstacleCode.OUTSIDE_HOURS: "outside working hours",
+    ObstacleCode.HOLIDAY: "on a public holiday",
     ObstacleCode.CLOSED: "closed",
     ObstacleCode.TIME_OFF: "on leave",
     ObstacleCode.BREAK: "in a break",
@@ -26,6 +27,10 @@ _REASONS: Mapping[ObstacleCode, str] = {
     ObstacleCode.HELD: "held for somebody else",
     ObstacleCode.EXTERNAL_BUSY: "busy in an outside calendar",
     ObstacleCode.BUFFER: "without room for the buffers",
+    ObstacleCode.TRAVEL: "without time to travel",
+    ObstacleCode.DAY_LIMIT: "full for the day",
+    ObstacleCode.WEEK_LIMIT: "full for the week",
+    ObstacleCode.MINUTES_LIMIT: "at the limit of hours for the day",
     ObstacleCode.OFF_GRID: "off the grid of starts",
 }
 
@@ -44,10 +49,15 @@ class Outcome:
     reasons: Counter[ObstacleCode] = field(default_factory=Counter)
 
 
+def date_text(day: date) -> str:
+    """Says a date."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
 def moment_text(moment: datetime, time_zone: str) -> str:
     """Says a moment by the clocks of a zone."""
     local = moment.astimezone(ZoneInfo(time_zone))
-    return f"{local:%A} {local.day} {local:%B %Y} at {local:%H:%M}"
+    return f"{date_text(local)} at {local:%H:%M}"
 
 
 def span_text(span: Span, time_zone: str) -> str:

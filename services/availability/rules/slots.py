@@ -20,7 +20,10 @@ from services.availability.rules.bits import (
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.intervals import Minutes, minutes
 from services.availability.rules.lane import Lane
+from services.availability.rules.limits import barred
+from services.availability.rules.travel import Site, unreachable
 from services.availability.rules.working import Pattern
+from services.availability.rules.zones import Zones
 
 # With more patterns than this, going through resources is faster than going through patterns.
 PATTERNS_MAX = 24
@@ -69,6 +72,7 @@ def free_slots(
     window: Span,
     bounds: StartBounds,
     expansions: Expansions,
+    site: Site | None = None,
 ) -> SlotTable:
     """Gives every slot of the window; contenders must come best static priority first."""
     low, high = start_range(shape, window, bounds)
@@ -77,7 +81,8 @@ def free_slots(
     lanes = [contender.lane for contender in contenders]
     grid = free_grid(lanes, shape, span=Span(low, high), expansions=expansions)
     untils = minutes([contender.until for contender in contenders])
-    return table_of(grid.starts, still_qualified(grid, shape, untils))
+    free = still_qualified(grid, shape, untils) & reachable(grid, lanes, shape, site, expansions)
+    return table_of(grid.starts, free)
 
 
 def start_range(shape: SlotShape, window: Span, bounds: StartBounds) -> tuple[int, int]:
@@ -116,7 +121,7 @@ def free_grid(
     if not len(starts):
         return Grid(starts, np.zeros((0, words_for(len(lanes))), dtype=np.uint64))
     ruler = Ruler(starts, span.start, span.end)
-    rows, low, high = forbidden(lanes, shape)
+    rows, low, high = forbidden(lanes, shape, expansions.zones)
     taken = painted(rows, ruler.before(low), ruler.before(high), rows=len(starts), count=len(lanes))
     return Grid(starts, _allowed_words(allowed, group_of, ruler, len(starts)) & ~taken)
 
@@ -135,7 +140,21 @@ def still_qualified(grid: Grid, shape: SlotShape, untils: Minutes) -> Words:
     return grid.free & ~painted(expiring, first, until_end, rows=rows, count=len(untils))
 
 
-def forbidden(lanes: Sequence[Lane], shape: SlotShape) -> tuple[Index, Minutes, Minutes]:
+def reachable(
+    grid: Grid, lanes: Sequence[Lane], shape: SlotShape, site: Site | None, expansions: Expansions
+) -> Words:
+    """Gives the bits of a grid without those of slots that cannot be travelled to, or from."""
+    if site is None or not len(grid.starts):
+        return grid.free
+    span = Span(int(grid.starts[0]), int(grid.starts[-1]) + 1)
+    rows, low, high = unreachable(lanes, shape, site, span=span, expansions=expansions)
+    first, last = np.searchsorted(grid.starts, low), np.searchsorted(grid.starts, high)
+    return grid.free & ~painted(rows, first, last, rows=len(grid.starts), count=len(lanes))
+
+
+def forbidden(
+    lanes: Sequence[Lane], shape: SlotShape, zones: Zones
+) -> tuple[Index, Minutes, Minutes]:
     """Gives the ranges of starts `[low, high)` that the lanes forbid, with the lane of each."""
     taken = [lane.taken for lane in lanes]
     leave = [lane.leave for lane in lanes]
@@ -144,18 +163,21 @@ def forbidden(lanes: Sequence[Lane], shape: SlotShape) -> tuple[Index, Minutes, 
     # What a slot occupies may not meet what is taken; the slot itself may not meet leave.
     before, after = np.int32(shape.buffer_before), np.int32(shape.buffer_after)
     reach = np.int32(shape.duration - 1)
+    limited, full_from, full_until = barred(lanes, shape.duration, zones)
     return (
-        np.repeat(np.concatenate((rows, rows)), counts),
+        np.concatenate((np.repeat(np.concatenate((rows, rows)), counts), limited)),
         np.concatenate(
             (
                 np.concatenate([spans.starts for spans in taken]) - (reach + after),
                 np.concatenate([spans.starts for spans in leave]) - reach,
+                full_from,
             )
         ),
         np.concatenate(
             (
                 np.concatenate([spans.ends for spans in taken]) + before,
                 *(spans.ends for spans in leave),
+                full_until,
             )
         ),
     )

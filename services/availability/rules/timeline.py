@@ -1,7 +1,7 @@
 """Finds what overlaps a span in a list sorted once, by binary search."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -28,6 +28,10 @@ class Timeline(Generic[Item]):
         first = bisect_right(self._reach, span.start)
         last = bisect_left(self._starts, span.end)
         return [self._items[i] for i in range(first, last) if self._spans[i].end > span.start]
+
+    def __iter__(self) -> Iterator[Item]:
+        """Gives all items by start."""
+        return iter(self._items)
 
     def __len__(self) -> int:
         return len(self._items)

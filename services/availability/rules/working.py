@@ -8,16 +8,20 @@ import numpy as np
 
 from services.availability.domain import (
     MINUTES_PER_DAY,
+    NO_HOLIDAYS,
     ExceptionKind,
+    HolidayCalendar,
     Resource,
     Schedule,
     ScheduleException,
     Span,
+    Tenant,
     WallRange,
     WeeklyRule,
     day_of,
 )
 from services.availability.rules.intervals import Spans, merged, minutes
+from services.availability.rules.public_holidays import holidays_between, kept_by
 from services.availability.rules.zones import Wide, Zone
 
 # 1970-01-01 was a Thursday.
@@ -34,6 +38,7 @@ class Pattern:
     rules: tuple[WeeklyRule, ...] = ()
     exceptions: tuple[ScheduleException, ...] = ()
     first_day: int | None = None
+    holidays: HolidayCalendar = NO_HOLIDAYS
 
     def __hash__(self) -> int:
         """Hashes once; patterns are looked up with every question."""
@@ -41,7 +46,7 @@ class Pattern:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.time_zone, self.rules, self.exceptions, self.first_day))
+        return hash((self.time_zone, self.rules, self.exceptions, self.first_day, self.holidays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +70,27 @@ class Shifts:
     breaks: Pieces
 
 
-def pattern_of(resource: Resource, schedule: Schedule, tenant_zone: str) -> Pattern:
+def pattern_of(resource: Resource, schedule: Schedule, tenant: Tenant) -> Pattern:
     """Gives the pattern of a resource; its own id and the exceptions' ids make no difference."""
     plain = {
         ScheduleException(id="", resource_id="", kind=e.kind, on=e.on, ranges=e.ranges, span=e.span)
         for e in schedule.exceptions
     }
     return Pattern(
-        time_zone=resource.time_zone or tenant_zone,
+        time_zone=resource.time_zone or tenant.time_zone,
         rules=schedule.rules,
         exceptions=tuple(sorted(plain, key=repr)),
         first_day=None if resource.joined_on is None else day_of(resource.joined_on),
+        holidays=kept_by(resource, tenant),
     )
 
 
 def expand(zone: Zone, pattern: Pattern, first_day: int, last_day: int) -> Shifts:
     """Expands the shifts that start on the local days `[first_day, last_day)`.
 
-    A day's rules give way to REPLACE_DAY, EXTRA and OFFER add to both, and CLOSED shuts all that
-    starts on the day. A night shift belongs to its first day, so it is not cut by the next one.
+    A day's rules give way to REPLACE_DAY and to a public holiday, EXTRA and OFFER add to all of
+    them, and CLOSED shuts all that starts on the day. A night shift belongs to its first day, so it
+    is not cut by the next one.
     """
     if pattern.first_day is not None:
         first_day = max(first_day, pattern.first_day)
@@ -93,10 +100,8 @@ def expand(zone: Zone, pattern: Pattern, first_day: int, last_day: int) -> Shift
     ]
     closed = _days_of(dated, ExceptionKind.CLOSED)
     replaced = _days_of(dated, ExceptionKind.REPLACE_DAY)
-    if closed or replaced:
-        ruled = days[~np.isin(days, np.array(sorted(closed | replaced), dtype=np.int64))]
-    else:
-        ruled = days
+    unruled = closed | replaced | holidays_between(pattern.holidays, first_day, last_day).keys()
+    ruled = days[~np.isin(days, np.array(sorted(unruled), dtype=np.int64))] if unruled else days
     worked: list[Pieces] = []
     breaks: list[Pieces] = []
     for rule in pattern.rules:

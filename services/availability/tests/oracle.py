@@ -6,18 +6,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import accumulate
+from math import asin, ceil, cos, radians, sin, sqrt
 from zoneinfo import ZoneInfo
+
+import holidays
 
 from services.availability.domain import (
     Allocation,
     ExceptionKind,
     GridAnchor,
+    HolidayCalendar,
+    Place,
     Resource,
     Schedule,
     SlotShape,
     Span,
     StartBounds,
+    Tenant,
     Wanted,
+    date_of,
     day_of,
     moment_of,
 )
@@ -67,10 +74,21 @@ class Clock:
         return self.low + bisect_left(self._lowest, wall)
 
 
-def shifts(person: Person, clock: Clock, tenant_zone: str, days: range) -> list[tuple[int, int]]:
+@cache
+def is_holiday(calendar: HolidayCalendar, day: int) -> bool:
+    """Looks a day up in the calendar of its country."""
+    if calendar.none or not calendar.country:
+        return False
+    known = holidays.country_holidays(calendar.country, subdiv=calendar.subdivision or None)
+    return date_of(day) in known
+
+
+def shifts(person: Person, clock: Clock, tenant: Tenant, days: range) -> list[tuple[int, int]]:
     """Gives the parts of working time that start on the local days, as they are written."""
     found: list[tuple[int, int]] = []
     first_day = person.resource.joined_on
+    own = person.resource.holidays
+    calendar = own if own.none or own.country else tenant.holidays
     for day in days:
         if first_day is not None and day < day_of(first_day):
             continue
@@ -85,7 +103,8 @@ def shifts(person: Person, clock: Clock, tenant_zone: str, days: range) -> list[
                 wall = clock.walls[exception.span.start - clock.low]
                 if wall // _DAY == day:
                     found.append((exception.span.start, exception.span.end))
-        if not any(e.kind is ExceptionKind.REPLACE_DAY for e in dated):
+        replaced = any(e.kind is ExceptionKind.REPLACE_DAY for e in dated)
+        if not replaced and not is_holiday(calendar, day):
             found += _ruled(person.schedule, clock, day)
     return [(low, high) for low, high in found if low < high]
 
@@ -131,7 +150,8 @@ def answer(
     window: Span,
     bounds: StartBounds,
     now: datetime,
-    tenant_zone: str,
+    tenant: Tenant,
+    near: Place | None = None,
 ) -> dict[int, list[str]]:
     """Gives for every start who is free, best static priority first."""
     found: dict[int, list[str]] = {}
@@ -140,16 +160,21 @@ def answer(
     middle = window.start // _DAY * _DAY
     low, high = middle - _BACK_DAYS * _DAY, middle + (_AHEAD_DAYS + 4) * _DAY
     for person in sorted(people, key=lambda one: (one.resource.priority, one.resource.id)):
-        own_zone = person.resource.time_zone or tenant_zone
+        own_zone = person.resource.time_zone or tenant.time_zone
         for name in {own_zone, shape.grid_zone or own_zone} - clocks.keys():
             clocks[name] = clock(name, low, high)
         grid = clocks[shape.grid_zone or own_zone]
         if not _may_serve(person.resource, wanted):
             continue
         days = range(window.start // _DAY - _BACK_DAYS + 2, window.end // _DAY + 3)
-        parts = shifts(person, clocks[own_zone], tenant_zone, days)
+        parts = shifts(person, clocks[own_zone], tenant, days)
+        live = [one for one in person.allocations if one.blocks(now)]
         for start in _free(person, parts, grid, shape, wanted, window, bounds, now):
-            found.setdefault(start, []).append(person.resource.id)
+            slot = Span(start, start + shape.duration)
+            if _over_a_limit(person.resource, live, slot, clocks[own_zone]):
+                continue
+            if near is None or _in_time(person.resource, live, parts, shape, start, near):
+                found.setdefault(start, []).append(person.resource.id)
     return dict(sorted(found.items()))
 
 
@@ -211,6 +236,63 @@ def _free(
             continue
         found.append(start)
     return found
+
+
+def _over_a_limit(resource: Resource, live: Sequence[Allocation], slot: Span, clock: Clock) -> bool:
+    limits = resource.limits
+    if limits.minutes_per_day and slot.end - slot.start > limits.minutes_per_day:
+        return True
+
+    def day(minute: int) -> int:
+        found = clock.walls[minute - clock.low] // _DAY - 1
+        while clock.first_at_or_after((found + 1) * _DAY) <= minute:
+            found += 1
+        return found
+
+    def week(minute: int) -> int:
+        return (day(minute) + 3) // 7
+
+    of_day = [one for one in live if day(one.slot.start) == day(slot.start)]
+    of_week = [one for one in live if week(one.slot.start) == week(slot.start)]
+    used = sum(one.slot.end - one.slot.start for one in of_day) + slot.end - slot.start
+    return bool(
+        (limits.per_day and len(of_day) + 1 > limits.per_day)
+        or (limits.per_week and len(of_week) + 1 > limits.per_week)
+        or (limits.minutes_per_day and used > limits.minutes_per_day)
+    )
+
+
+def _in_time(
+    resource: Resource,
+    live: Sequence[Allocation],
+    parts: list[tuple[int, int]],
+    shape: SlotShape,
+    start: int,
+    near: Place,
+) -> bool:
+    located = [one for one in live if one.place is not None]
+    occupied = shape.occupied(start)
+    for one in located:
+        way = way_minutes(one.place, near)
+        if one.occupied.end + way > occupied.start and one.occupied.start - way < occupied.end:
+            return False
+    if resource.home is None:
+        return True
+    worked = {minute for a, b in parts for minute in range(a, b)}
+    opening = start
+    while opening - 1 in worked and start - opening <= _DAY:
+        opening -= 1
+    if any(opening <= one.slot.start <= start for one in located):
+        return True
+    return start - opening >= min(_DAY, way_minutes(resource.home, near))
+
+
+def way_minutes(origin: Place, destination: Place) -> int:
+    """Gives the way as the crow flies at 40 km/h."""
+    a, b = radians(origin.latitude), radians(destination.latitude)
+    turn = radians(destination.longitude - origin.longitude)
+    half = sin((b - a) / 2) ** 2 + cos(a) * cos(b) * sin(turn / 2) ** 2
+    return ceil(2 * 6371 * asin(sqrt(half)) / 40 * 60 - 1e-9)
 
 
 def _on_grid(

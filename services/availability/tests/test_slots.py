@@ -2,15 +2,17 @@
 
 import pytest
 
+from services.availability.rules.attempt import Attempt
 from services.availability.rules.eligibility import ineligibility, qualified_until
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.lane import lane_of
-from services.availability.rules.obstacles import Attempt, obstacles
+from services.availability.rules.obstacles import obstacles
 from services.availability.rules.slots import Contender, SlotTable, free_slots
+from services.availability.rules.travel import Site, StraightLine
 from services.availability.rules.working import pattern_of
 from services.availability.rules.zones import Zones
 from services.availability.tests import oracle
-from services.availability.tests.worlds import TENANT_ZONE, World, world
+from services.availability.tests.worlds import TENANT, World, world
 
 # The seed is the test's id, so a failure says which world to look at.
 SEEDS = range(400)
@@ -30,7 +32,7 @@ def contenders_of(made: World) -> list[Contender]:
             person.resource,
             person.schedule,
             person.allocations,
-            pattern=pattern_of(person.resource, person.schedule, TENANT_ZONE),
+            pattern=pattern_of(person.resource, person.schedule, TENANT),
             now=made.now,
         )
         found.append(Contender(lane, qualified_until(person.resource, wanted)))
@@ -56,7 +58,13 @@ def search(made: World, contenders: list[Contender], expansions: Expansions) -> 
         window=made.window,
         bounds=made.bounds,
         expansions=expansions,
+        site=site_of(made),
     )
+
+
+def site_of(made: World) -> Site | None:
+    """Gives where the work of a world is."""
+    return None if made.near is None else Site(made.near, StraightLine())
 
 
 @pytest.mark.parametrize("block", range(0, len(SEEDS), 50))
@@ -73,7 +81,8 @@ def test_engine_agrees_with_the_oracle(block: int) -> None:
             window=made.window,
             bounds=made.bounds,
             now=made.now,
-            tenant_zone=TENANT_ZONE,
+            tenant=TENANT,
+            near=made.near,
         )
         assert found == expected, f"seed {seed}"
         answered += bool(found)
@@ -96,6 +105,7 @@ def test_a_slot_is_listed_exactly_where_nothing_is_in_the_way() -> None:
                 bounds=made.bounds,
                 now=made.now,
                 on_grid=True,
+                site=site_of(made),
             )
             for contender in contenders:
                 reasons = obstacles(contender.lane, attempt, expansions)

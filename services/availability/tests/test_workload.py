@@ -22,6 +22,7 @@ from services.availability.domain import (
     SlotShape,
     Span,
     StartBounds,
+    Tenant,
     WallRange,
     WeeklyRule,
 )
@@ -45,7 +46,7 @@ def lane_for(worker: Worker) -> Lane:
     )
     resource = Resource(id=worker.id, kind=ResourceKind.PERSON, time_zone=worker.time_zone)
     schedule = Schedule(rules=_RULES, external_busy=busy)
-    pattern = pattern_of(resource, schedule, "UTC")
+    pattern = pattern_of(resource, schedule, Tenant("acme"))
     return lane_of(resource, schedule, (), pattern=pattern, now=WINDOW_START)
 
 

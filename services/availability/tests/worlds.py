@@ -11,6 +11,9 @@ from services.availability.domain import (
     ExceptionKind,
     ExternalBusy,
     GridAnchor,
+    HolidayCalendar,
+    Limits,
+    Place,
     Resource,
     ResourceKind,
     Schedule,
@@ -20,6 +23,7 @@ from services.availability.domain import (
     SlotShape,
     Span,
     StartBounds,
+    Tenant,
     TimeOff,
     WallRange,
     Wanted,
@@ -42,8 +46,18 @@ HARD_DAYS = (
     ("Antarctica/Troll", date(2024, 10, 27)),
     ("Pacific/Apia", date(2011, 12, 30)),
     ("Asia/Kathmandu", date(2024, 2, 29)),
+    # Days on which somebody's country rests.
+    ("Europe/Berlin", date(2024, 12, 25)),
+    ("America/New_York", date(2024, 7, 4)),
 )
-TENANT_ZONE = "Europe/Berlin"
+CALENDARS = (
+    HolidayCalendar(),
+    HolidayCalendar(none=True),
+    HolidayCalendar("US"),
+    HolidayCalendar("DE", "BE"),
+    HolidayCalendar("BR"),
+)
+TENANT = Tenant("acme", time_zone="Europe/Berlin", holidays=HolidayCalendar("DE", "BE"))
 DAY = 1440
 
 
@@ -57,6 +71,7 @@ class World:
     window: Span
     bounds: StartBounds
     now: datetime
+    near: Place | None
 
 
 def world(seed: int) -> World:
@@ -105,7 +120,18 @@ class _Maker:
             window=self.window,
             bounds=StartBounds(earliest=earliest, latest=latest),
             now=self.now,
+            near=self.place() if self.sometimes(0.3) else None,
         )
+
+    def place(self) -> Place:
+        """Draws a place within an hour's way or so of the others."""
+        return Place(52.5 + self.r.uniform(-0.2, 0.2), 13.4 + self.r.uniform(-0.3, 0.3))
+
+    def limits(self) -> Limits:
+        r = self.r
+        if not self.sometimes(0.4):
+            return Limits()
+        return Limits(r.choice([0, 1, 2]), r.choice([0, 0, 1, 3]), r.choice([0, 0, 60, 240]))
 
     def person(self, name: str) -> Person:
         r = self.r
@@ -127,6 +153,9 @@ class _Maker:
                 capacity_max=r.choice([0, 0, 4]),
                 zone=r.choice(["", "north"]),
                 joined_on=self.day if self.sometimes(0.1) else None,
+                home=self.place() if self.sometimes(0.5) else None,
+                limits=self.limits(),
+                holidays=r.choice(CALENDARS),
             ),
             Schedule(
                 rules=tuple(self.rule() for _ in range(r.randint(1, 3))),
@@ -194,4 +223,5 @@ class _Maker:
             slot=slot,
             occupied=Span(slot.start - before, slot.end + after),
             expires_at=expiry if state is AllocationState.HELD else None,
+            place=self.place() if self.sometimes(0.6) else None,
         )
