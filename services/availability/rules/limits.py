@@ -113,3 +113,14 @@ def _days(zone: Zone, first: int, last: int) -> tuple[Wide, Wide]:
     high = last // MINUTES_PER_DAY + DAYS_PER_WEEK + 2
     high += -(high + _DAYS_SINCE_MONDAY) % DAYS_PER_WEEK
     return np.arange(low, high, dtype=np.int64), zone.midnights(low, high)
+
+
+def touched(limits: Limits, slot: Span, zone: Zone) -> Span:
+    """Gives the time in which a slot taken or freed changes what is free: its local day or week."""
+    days, edges = _days(zone, slot.start, slot.start)
+    here = int(np.searchsorted(edges, slot.start, side="right")) - 1
+    first, last = here, here + 1
+    if limits.per_week:
+        first = here - (int(days[here]) + _DAYS_SINCE_MONDAY) % DAYS_PER_WEEK
+        last = first + DAYS_PER_WEEK
+    return Span(int(edges[first]), max(int(edges[last]), slot.end))
