@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.availability.v1 import availability_pb2, catalog_pb2, schedule_pb2
 from fairslot.matching.v1 import matching_pb2
+from fairslot.notify.v1 import webhook_pb2
 from google.protobuf.message import Message
 
 Q = TypeVar("Q", bound=Message)
@@ -221,4 +222,36 @@ LIST_ASSIGNMENTS = Method(
     f"{ASSIGNMENT_SERVICE}/ListAssignments",
     assignment_pb2.ListAssignmentsRequest,
     assignment_pb2.ListAssignmentsResponse,
+)
+
+WEBHOOK_SERVICE = "/fairslot.notify.v1.WebhookService"
+CREATE_ENDPOINT = Method(
+    f"{WEBHOOK_SERVICE}/CreateEndpoint",
+    webhook_pb2.CreateEndpointRequest,
+    webhook_pb2.CreateEndpointResponse,
+)
+LIST_ENDPOINTS = Method(
+    f"{WEBHOOK_SERVICE}/ListEndpoints",
+    webhook_pb2.ListEndpointsRequest,
+    webhook_pb2.ListEndpointsResponse,
+)
+DELETE_ENDPOINT = Method(
+    f"{WEBHOOK_SERVICE}/DeleteEndpoint",
+    webhook_pb2.DeleteEndpointRequest,
+    webhook_pb2.DeleteEndpointResponse,
+)
+ROTATE_SECRET = Method(
+    f"{WEBHOOK_SERVICE}/RotateSecret",
+    webhook_pb2.RotateSecretRequest,
+    webhook_pb2.RotateSecretResponse,
+)
+LIST_DELIVERIES = Method(
+    f"{WEBHOOK_SERVICE}/ListDeliveries",
+    webhook_pb2.ListDeliveriesRequest,
+    webhook_pb2.ListDeliveriesResponse,
+)
+REDELIVER = Method(
+    f"{WEBHOOK_SERVICE}/Redeliver",
+    webhook_pb2.RedeliverRequest,
+    webhook_pb2.RedeliverResponse,
 )

@@ -14,6 +14,7 @@ from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.availability.v1 import availability_pb2, catalog_pb2, schedule_pb2
 from fairslot.gateway.v1 import planner_pb2
 from fairslot.matching.v1 import matching_pb2
+from fairslot.notify.v1 import webhook_pb2
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -27,6 +28,7 @@ LOADED = (
     schedule_pb2,
     planner_pb2,
     matching_pb2,
+    webhook_pb2,
 )
 Context = grpc.aio.ServicerContext[Any, Any]
 Answer = Callable[[Any, Context], Awaitable[Any]]

@@ -21,7 +21,7 @@ from gateway.tests.backend import Backend, serving
 from kit.testing import free_port
 
 DESCRIPTORS = Path(__file__).resolve().parents[2] / "gen" / "fairslot.binpb"
-CONTEXTS = ("assignment", "availability", "matching", "gateway")
+CONTEXTS = ("assignment", "availability", "matching", "notify", "gateway")
 START_SECONDS = 20
 
 

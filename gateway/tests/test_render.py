@@ -42,7 +42,7 @@ def test_names_are_resolved_and_addresses_are_taken_as_they_are():
 
 def test_a_context_without_endpoints_still_has_its_cluster():
     got = clusters(rendered({}))
-    assert set(got) == {"assignment", "availability", "gateway", "matching", "web"}
+    assert set(got) == {"assignment", "availability", "gateway", "matching", "notify", "web"}
     assert got["assignment"]["load_assignment"]["endpoints"] == [{"lb_endpoints": []}]
 
 

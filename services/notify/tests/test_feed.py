@@ -145,8 +145,11 @@ async def test_a_lost_feed_is_made_again_with_the_same_identities(bus):
     assert [one.body for one in after] == [one.body for one in before]
 
 
-async def test_the_process_may_be_killed_under_load(bus, servers, tokens):
+async def test_the_process_may_be_killed_under_load(bus, servers, tokens, database):
+    own = database("notify")
     env = dict(os.environ) | {
+        "FAIRSLOT_NOTIFY_DATABASE_URL": own.url,
+        "FAIRSLOT_NOTIFY_WORKER_DATABASE_URL": own.worker_url,
         "PYTHONPATH": os.pathsep.join(sys.path),
         "FAIRSLOT_NOTIFY_NATS_URL": servers.nats_url,
         "FAIRSLOT_NOTIFY_JWKS_PATH": str(tokens.jwks_path),

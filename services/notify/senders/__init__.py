@@ -1,0 +1,13 @@
+"""What leaves notify: entries of the feed, and webhooks."""
+
+from services.notify.senders.feed import EVENT_ID, FEED, FEED_SUBJECTS, FeedSender
+from services.notify.senders.hooks import HookSender, open_hook_sender
+
+__all__ = [
+    "EVENT_ID",
+    "FEED",
+    "FEED_SUBJECTS",
+    "FeedSender",
+    "HookSender",
+    "open_hook_sender",
+]
