@@ -1,4 +1,4 @@
-"""Serves MatchingService: turns messages into calls of the engine and its answers into messages."""
+"""Serves each call of MatchingService; what its messages mean is read and written here."""
 
 from collections.abc import Callable
 from datetime import datetime
