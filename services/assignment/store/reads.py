@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, literal_column, select, tuple_
 
 from kit.db import Pool, Statement, compiled, tenant_transaction
 from services.assignment.domain import (
@@ -25,6 +25,8 @@ from services.assignment.store.tables import MOMENT, allocation, allocation_reco
 SLOT_LENGTH_MAX = timedelta(days=31)
 LISTED = (AllocationState.ASSIGNED, AllocationState.COMPLETED)
 EPOCH = date(1970, 1, 1)
+# Says that a list goes by time: the indexes by time answer nothing that does not mention it.
+EVER = literal_column("'-infinity'::timestamptz", MOMENT)
 
 FIND_REQUEST = "SELECT assignment.find_request(%s::text, %s::text)"
 FIND_ALLOCATION = "SELECT assignment.find_allocation(%s::text, %s::text, %s::bytea)"
@@ -161,7 +163,7 @@ class Reads:
 def _requests(filters: frozenset[str]) -> Statement:
     q = request_now.c
     statement = select(q.created_at, q.request_id, q.record).where(
-        q.tenant_id == bindparam("tenant")
+        q.tenant_id == bindparam("tenant"), q.created_at >= EVER
     )
     if "state" in filters:
         statement = statement.where(q.state_now == bindparam("state"))
@@ -175,6 +177,7 @@ def _assignments(filters: frozenset[str]) -> Statement:
     statement = select(a.slot_start, a.allocation_id, allocation_record).where(
         a.tenant_id == bindparam("tenant"),
         a.state == any_(bindparam("states", type_=ARRAY(Text))),
+        a.slot_start >= EVER,
     )
     if "window_start" in filters:
         statement = statement.where(
