@@ -22,7 +22,7 @@ from services.assignment.peers import AvailabilityPeer, MatchingPeer
 from services.assignment.rules import HoldLimits, uuid7
 from services.assignment.senders import encode
 from services.assignment.servicer import AssignmentServicer, RequestServicer
-from services.assignment.store import Ledger, Reads, Upkeep
+from services.assignment.store import Ledger, Moves, Reads, Upkeep
 
 STREAM = "ASSIGNMENT"
 SUBJECTS = ("fairslot.assignment.v1.>",)
@@ -105,6 +105,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         ledger = Ledger(pool)
         parts = Parts(
             ledger=ledger,
+            moves=Moves(ledger, pool),
             reads=Reads(pool),
             availability=AvailabilityPeer(availability),
             matching=MatchingPeer(matching),

@@ -67,6 +67,18 @@ class BookingRequest:
     assignment_id: str = ""
     created_at: datetime | None = None
     etag: str = ""
+    # How often it was edited; a plan is checked for one edition.
+    edition: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Something that has come into the way of an allocation since it was placed."""
+
+    resource_id: str
+    code: str
+    blocking_id: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,8 @@ class Allocation:
     assigned_by: str = ""
     assigned_at: datetime | None = None
     cancel_reason: str = ""
+    risks: tuple[Risk, ...] = ()
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,17 @@ class Refusal:
     reason: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     alternatives: tuple[Candidate, ...] | None = None
+
+
+class CheckAgain(Exception):
+    """Raised where what a plan was checked against moved before it was committed; nothing was
+    done.
+    """
+
+    def __init__(self, positions: Mapping[str, int]) -> None:
+        """Keeps the positions that availability must have seen to be asked again."""
+        super().__init__("what the plan was checked against moved")
+        self.positions = positions
 
 
 class LedgerRefused(Exception):
@@ -186,11 +211,24 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a resource takes on at most, in days and weeks of its own zone; 0: not limited."""
+
+    zone: str
+    per_day: int = 0
+    per_week: int = 0
+    minutes_per_day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What keeps one resource from serving a slot; nothing if `obstacles` is empty."""
 
     resource_id: str
     obstacles: tuple[Obstacle, ...]
+    # How often the ledger had changed its time when this was said.
+    generation: int = 0
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +238,21 @@ class CheckedPlan:
     slot: Span
     occupied: Span
     verdicts: tuple[Verdict, ...]
+    # The catalog's revision that was read.
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What a plan was checked against; the ledger checks it again where it commits."""
+
+    # The request's; 0: there is none.
+    edition: int = 0
+    # The catalog's; 0: not known.
+    revision: int = 0
+    # Of resources whose neighbours in time mattered, for travel between them.
+    generations: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +265,9 @@ class Choice:
     occupied: Span
     resource_ids: tuple[str, ...]
     rejections: tuple[Verdict, ...] = ()
+    revision: int = 0
+    # Whether some have limits or must travel: then they are checked one by one before a commit.
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +282,7 @@ class Placing:
     occupied: Span
     # Why: one for the plan, or one for each resource any of which will do.
     reasons: tuple[str, ...] = ("",)
+    checks: Checks = Checks()
 
 
 @dataclass(frozen=True, slots=True)

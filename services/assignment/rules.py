@@ -9,10 +9,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.assignment.domain import Refusal, Span, Verdict
+from services.assignment.domain import CheckedPlan, Checks, Refusal, Risk, Span, Verdict
 
 # What only the ledger's own transaction can answer: whoever asked availability may be behind.
-LEDGERS_BUSINESS = frozenset({"BUSY", "HELD", "BUFFER"})
+LEDGERS_BUSINESS = frozenset({"BUSY", "HELD", "BUFFER", "DAY_LIMIT", "WEEK_LIMIT", "MINUTES_LIMIT"})
+# What keeps a resource from a slot without anybody having taken its time: if it comes up under a
+# plan that was placed before, that plan is at risk.
+RISKS = frozenset(
+    {
+        "INACTIVE",
+        "NOT_QUALIFIED",
+        "SKILL_EXPIRED",
+        "OUTSIDE_HOURS",
+        "HOLIDAY",
+        "CLOSED",
+        "TIME_OFF",
+        "BREAK",
+        "SPLIT_BY_BREAK",
+        "EXTERNAL_BUSY",
+    }
+)
 # Obstacles that have a reason of their own, in the order in which they are told; the rest is
 # NOT_AVAILABLE.
 REASONS_BY_OBSTACLE = (
@@ -37,6 +53,7 @@ class HoldLimits:
     ttl_seconds_max: float = 120.0
     ttl_seconds: float = 90.0
     live_holds_per_customer: int = 5
+    extensions_max: int = 2
 
 
 def hold_seconds(asked: timedelta | None, limits: HoldLimits) -> float:
@@ -71,6 +88,26 @@ def reason_of(codes: Iterable[str]) -> str:
     """Returns the reason that obstacles amount to."""
     known = set(codes)
     return next((r for code, r in REASONS_BY_OBSTACLE if code in known), "NOT_AVAILABLE")
+
+
+def checks_of(checked: CheckedPlan, *, edition: int, travels: bool) -> Checks:
+    """Returns what a plan was checked against, for the ledger to check again."""
+    return Checks(
+        edition=edition,
+        revision=checked.revision,
+        generations={v.resource_id: v.generation for v in checked.verdicts} if travels else {},
+        limits={v.resource_id: v.limits for v in checked.verdicts if v.limits},
+    )
+
+
+def risks_of(verdicts: Iterable[Verdict]) -> tuple[Risk, ...]:
+    """Returns what has come into the way of a plan that was placed before, in a stable order."""
+    return tuple(
+        Risk(verdict.resource_id, found.code, found.blocking_id, found.detail)
+        for verdict in sorted(verdicts, key=lambda one: one.resource_id)
+        for found in sorted(verdict.obstacles, key=lambda one: (one.code, one.blocking_id))
+        if found.code in RISKS
+    )
 
 
 def refusal_of_choice(rejections: Iterable[Verdict]) -> Refusal:
@@ -135,6 +172,7 @@ SENTENCES: Mapping[str, str] = {
     "HOLD_EXPIRED": "the hold's time is over",
     "HOLD_ALREADY_CONFIRMED": "the hold has become an assignment already",
     "HOLD_ALREADY_RELEASED": "the hold was given back already",
+    "HOLD_NOT_EXTENDABLE": "the hold was extended as often as it may be",
     "NOT_AVAILABLE": "the plan cannot serve that slot",
     "NOT_QUALIFIED": "a required skill is missing",
     "PARTY_TOO_LARGE": "the party is too large",

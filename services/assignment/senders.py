@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fairslot.assignment.v1 import events_pb2, request_pb2
+from fairslot.assignment.v1 import assignment_pb2, events_pb2, request_pb2
+from fairslot.type.v1 import type_pb2
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
@@ -19,6 +20,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_PER_DAY = 86_400
 
 allocation_state = events_pb2.AllocationChanged.State.Value
+obstacle_code = type_pb2.Obstacle.Code.Value
 request_state = request_pb2.BookingRequest.State.Value
 
 
@@ -48,6 +50,8 @@ def allocation_changed(payload: Json) -> events_pb2.AllocationChanged:
         at=_timestamp(payload["at"]),
         request=_request(request) if request else None,
         request_version=payload.get("request_version", 0),
+        left=[events_pb2.AllocatedResource(**found) for found in payload.get("left", ())],
+        risks=map(_risk, payload.get("risks", ())),
     )
 
 
@@ -79,6 +83,10 @@ def _request(record: Json) -> request_pb2.BookingRequest:
         created_at=_timestamp(record["created_at"]),
         etag=record["etag"],
     )
+
+
+def _risk(record: Json) -> assignment_pb2.Risk:
+    return assignment_pb2.Risk(**{**record, "code": obstacle_code(record["code"])})
 
 
 def _timestamp(text: str | None) -> Timestamp | None:

@@ -1,4 +1,4 @@
-"""Cancels assignments, reads them, and counts committed work."""
+"""Cancels and completes assignments, reads them, and counts committed work."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,6 +39,16 @@ class Assignments:
             )
         )
 
+    async def complete(
+        self, key: WriteKey, *, assignment_id: str, version: int, reason: str
+    ) -> Outcome:
+        """Says that an assignment was served; version 0 accepts any."""
+        return granted(
+            await self._parts.moves.complete(
+                key, assignment_id=assignment_id, version=version, reason=reason
+            )
+        )
+
     async def get(self, tenant: str, assignment_id: str) -> Outcome:
         """Returns an assignment; a hold is none yet."""
         found = await self._parts.reads.allocation(tenant, assignment_id)
@@ -59,6 +69,7 @@ class Assignments:
         resource_ids: Sequence[str],
         states: Sequence[AllocationState],
         booking_request_id: str,
+        at_risk: bool,
         limit: int,
         after: tuple[datetime, str] | None,
     ) -> Page[Allocation]:
@@ -69,6 +80,7 @@ class Assignments:
             resource_ids=resource_ids,
             states=states,
             booking_request_id=booking_request_id,
+            at_risk=at_risk,
             limit=limit,
             after=after,
         )

@@ -1,6 +1,6 @@
-"""Resolves holds: validates, confirms and releases them."""
+"""Resolves holds: validates, confirms, extends and releases them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kit.call import remaining_seconds
 from kit.fault import Fault, NotFound
@@ -14,7 +14,7 @@ from services.assignment.domain import (
     WriteKey,
 )
 from services.assignment.engine.parts import Parts, granted
-from services.assignment.rules import hold_token, read_token, unexplained
+from services.assignment.rules import hold_seconds, hold_token, read_token, unexplained
 
 LEAST_SECONDS_TO_EXPLAIN = 0.1
 RESOLVED = {
@@ -60,6 +60,20 @@ class Holds:
             )
         )
 
+    async def extend(self, key: WriteKey, *, token: str, ttl: timedelta | None) -> Outcome:
+        """Gives a live hold more time, within the tenant's limits."""
+        hold_id, token_hash = read_token(token)
+        limits = self._parts.limits_of(key.tenant)
+        return granted(
+            await self._parts.moves.extend(
+                key,
+                hold_id=hold_id,
+                token_hash=token_hash,
+                seconds=hold_seconds(ttl, limits),
+                extensions_max=limits.extensions_max,
+            )
+        )
+
     async def release(self, key: WriteKey, *, token: str) -> Outcome:
         """Gives a hold back; one that is over already stays so."""
         hold_id, token_hash = read_token(token)
@@ -73,11 +87,14 @@ class Holds:
         if hold is None or hold.state is not AllocationState.HELD:
             # The ledger will say what is the matter; nothing is to be explained.
             return unexplained(key.actor, "there is no live hold")
-        why = "it does not rank a plan whose time is held"
+        why = "it does not rank this plan"
         try:
             if remaining_seconds(default=LEAST_SECONDS_TO_EXPLAIN) >= LEAST_SECONDS_TO_EXPLAIN:
                 said = await self._parts.matching.explain(
-                    _question(hold), resource_ids=hold.resource_ids, slot=hold.slot
+                    _question(hold),
+                    resource_ids=hold.resource_ids,
+                    slot=hold.slot,
+                    ignored=hold.id,
                 )
                 return said or unexplained(key.actor, why)
         except Fault as fault:

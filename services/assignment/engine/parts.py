@@ -17,7 +17,7 @@ from services.assignment.domain import (
     Span,
 )
 from services.assignment.rules import HoldLimits
-from services.assignment.store import Ledger, Reads
+from services.assignment.store import Ledger, Moves, Reads
 
 
 class Availability(Protocol):
@@ -29,9 +29,13 @@ class Availability(Protocol):
         *,
         resource_ids: tuple[str, ...],
         start: datetime,
+        end: datetime | None = None,
         at_least_as_fresh: str,
+        ignored: str = "",
     ) -> CheckedPlan:
-        """Returns what keeps each resource of a plan from the slot, and what it would occupy."""
+        """Returns what keeps each resource of a plan from the slot, and what it would occupy; the
+        time of the allocation `ignored` counts as free.
+        """
         ...
 
     async def choice(
@@ -53,9 +57,11 @@ class Matching(Protocol):
         ...
 
     async def explain(
-        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span
+        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span, ignored: str = ""
     ) -> str | None:
-        """Returns why a plan suits a slot, if matching ranks it at all."""
+        """Returns why a plan suits a slot, if matching ranks it at all; the time of the allocation
+        `ignored` counts as free.
+        """
         ...
 
 
@@ -64,6 +70,7 @@ class Parts:
     """Everything the engine is given."""
 
     ledger: Ledger
+    moves: Moves
     reads: Reads
     availability: Availability
     matching: Matching

@@ -1,7 +1,9 @@
-"""Keeps booking requests: creates, cancels, reads and lists them."""
+"""Keeps booking requests: creates, edits, cancels, reads and lists them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from kit.fault import Fault, NotFound
 from services.assignment.domain import BookingRequest, Outcome, Refusal, RequestState, WriteKey
@@ -23,18 +25,41 @@ class Requests:
 
     async def create(self, key: WriteKey, request: BookingRequest) -> Outcome:
         """Creates a booking request; its service type must exist."""
+        ended = await self._without_service_type(key, request.service_type_id)
+        if ended is not None:
+            return granted(ended)
+        named = replace(request, id=request.id or self._parts.new_id())
+        return granted(await self._parts.ledger.create_request(key, named))
+
+    async def update(
+        self, key: WriteKey, *, request_id: str, version: int, changes: Mapping[str, Any]
+    ) -> Outcome:
+        """Replaces fields of a booking request, in the words of BookingRequest, the window in two;
+        version 0 accepts any.
+        """
+        if "service_type_id" in changes:
+            ended = await self._without_service_type(key, changes["service_type_id"])
+            if ended is not None:
+                return granted(ended)
+        return granted(
+            await self._parts.moves.update_request(
+                key, request_id=request_id, version=version, changes=changes
+            )
+        )
+
+    async def _without_service_type(self, key: WriteKey, service_type_id: str) -> Outcome | None:
+        """Returns what a service type that cannot be found leads to; None if it is found."""
         try:
-            await self._parts.availability.duration(request.service_type_id)
+            await self._parts.availability.duration(service_type_id)
         except NotFound as fault:
             missing = Refusal("NOT_FOUND", {**fault.metadata, "detail": fault.message})
-            return granted(await self._parts.ledger.settle(key, missing))
+            return await self._parts.ledger.settle(key, missing)
         except Fault:
             stored = await self._parts.ledger.stored(key)
             if stored is None:
                 raise
-            return granted(stored)
-        named = replace(request, id=request.id or self._parts.new_id())
-        return granted(await self._parts.ledger.create_request(key, named))
+            return stored
+        return None
 
     async def cancel(self, key: WriteKey, *, request_id: str, version: int, reason: str) -> Outcome:
         """Cancels a booking request that is not assigned; version 0 accepts any."""

@@ -14,10 +14,19 @@ from fairslot.availability.v1 import (
 from fairslot.type.v1 import type_pb2
 from google.type.interval_pb2 import Interval
 
+from kit import position
 from kit.call import current_caller
 from kit.channel import call
-from services.assignment.domain import CheckedPlan, Choice, Obstacle, Question, Span, Verdict
-from services.assignment.peers.moments import interval, span, timestamp
+from services.assignment.domain import (
+    CheckedPlan,
+    Choice,
+    Limits,
+    Obstacle,
+    Question,
+    Span,
+    Verdict,
+)
+from services.assignment.peers.moments import interval, latlng, span, timestamp
 
 # A service type is looked up again after this long; whatever hangs on it is checked by CheckPlan.
 REMEMBERED_SECONDS = 15.0
@@ -43,22 +52,29 @@ class AvailabilityPeer:
         *,
         resource_ids: tuple[str, ...],
         start: datetime,
+        end: datetime | None = None,
         at_least_as_fresh: str,
+        ignored: str = "",
     ) -> CheckedPlan:
-        """Returns what keeps each resource of a plan from the slot, and what it would occupy."""
+        """Returns what keeps each resource of a plan from the slot, and what it would occupy; the
+        time of the allocation `ignored` counts as free.
+        """
         request = availability_pb2.CheckPlanRequest(
             resource_ids=resource_ids,
-            slot=Interval(start_time=timestamp(start)),
+            slot=Interval(start_time=timestamp(start), end_time=timestamp(end) if end else None),
             service_type_id=question.service_type_id,
             party_size=question.party_size,
             required_skills=question.required_skills,
             at_least_as_fresh=at_least_as_fresh,
+            ignore_assignment_id=ignored,
+            place=latlng(question.place),
         )
         reply = await call(self._free.CheckPlan, request)
         return CheckedPlan(
             slot=span(reply.slot),
             occupied=span(reply.occupied),
             verdicts=tuple(_verdict(verdict) for verdict in reply.verdicts),
+            revision=_revision(reply.freshness),
         )
 
     async def choice(
@@ -74,6 +90,7 @@ class AvailabilityPeer:
                 required_skills=question.required_skills,
                 resource_ids=question.resource_ids,
                 zone=question.zone,
+                near=latlng(question.place),
                 at_least_as_fresh=at_least_as_fresh,
             )
         )
@@ -96,6 +113,8 @@ class AvailabilityPeer:
                 Verdict(left.resource_id, tuple(Obstacle(code_name(c)) for c in left.reasons))
                 for left in reply.rejections
             ),
+            revision=_revision(reply.freshness),
+            limited=reply.limited or question.place is not None,
         )
 
     async def duration(self, service_type_id: str) -> timedelta:
@@ -133,4 +152,21 @@ def _verdict(message: availability_pb2.Verdict) -> Verdict:
             Obstacle(code_name(found.code), found.blocking_id, found.detail)
             for found in message.obstacles
         ),
+        generation=message.generation,
+        limits=_limits(message) if message.HasField("limits") else None,
     )
+
+
+def _limits(message: availability_pb2.Verdict) -> Limits | None:
+    found = message.limits
+    limits = Limits(
+        zone=message.time_zone,
+        per_day=found.per_day,
+        per_week=found.per_week,
+        minutes_per_day=found.minutes_per_day,
+    )
+    return limits if limits.zone and limits != Limits(limits.zone) else None
+
+
+def _revision(freshness: str) -> int:
+    return position.decode(freshness).get("catalog", 0)

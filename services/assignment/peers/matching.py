@@ -2,11 +2,10 @@
 
 import grpc
 from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
-from google.type.latlng_pb2 import LatLng
 
 from kit.channel import call
 from services.assignment.domain import Candidate, Question, Span
-from services.assignment.peers.moments import interval, moment
+from services.assignment.peers.moments import interval, latlng, moment
 
 # Plans of one slot that are looked through for the one to explain.
 EXPLAINED_MAX = 100
@@ -28,11 +27,17 @@ class MatchingPeer:
         return tuple(map(_candidate, reply.candidates))
 
     async def explain(
-        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span
+        self, question: Question, *, resource_ids: tuple[str, ...], slot: Span, ignored: str = ""
     ) -> str | None:
-        """Returns why a plan suits a slot, if matching ranks it at all."""
+        """Returns why a plan suits a slot, if matching ranks it at all; the time of the allocation
+        `ignored` counts as free.
+        """
         request = matching_pb2.RankCandidatesRequest(
-            slot=interval(slot), resource_ids=resource_ids, limit=EXPLAINED_MAX, max_rejections=0
+            slot=interval(slot),
+            resource_ids=resource_ids,
+            limit=EXPLAINED_MAX,
+            max_rejections=0,
+            ignore_assignment_id=ignored,
         )
         if question.booking_request_id:
             request.booking_request_id = question.booking_request_id
@@ -47,12 +52,11 @@ class MatchingPeer:
 
 
 def _inline(question: Question, window: Span) -> matching_pb2.InlineRequest:
-    place = question.place
     return matching_pb2.InlineRequest(
         service_type_id=question.service_type_id,
         window=interval(window),
         party_size=question.party_size,
-        place=LatLng(latitude=place.latitude, longitude=place.longitude) if place else None,
+        place=latlng(question.place),
         required_skills=question.required_skills,
         resource_ids=question.resource_ids,
         zone=question.zone,

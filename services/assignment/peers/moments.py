@@ -1,11 +1,12 @@
-"""Moments and spans as the wire has them."""
+"""Moments, spans and places as the wire has them."""
 
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
+from google.type.latlng_pb2 import LatLng
 
-from services.assignment.domain import Span
+from services.assignment.domain import Place, Span
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS_PER_DAY = 86_400
@@ -33,3 +34,8 @@ def interval(span: Span) -> Interval:
 def span(message: Interval) -> Span:
     """Returns the span in a message that has both ends."""
     return Span(moment(message.start_time), moment(message.end_time))
+
+
+def latlng(place: Place | None) -> LatLng | None:
+    """Returns a place as a message."""
+    return LatLng(latitude=place.latitude, longitude=place.longitude) if place else None

@@ -39,7 +39,7 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
             service_type_id=request.service_type_id,
             party_size=request.party_size,
             customer_hash=request.customer_hash,
-            alternatives=request.alternatives if request.HasField("alternatives") else ALTERNATIVES,
+            alternatives=_alternatives(request),
             at_least_as_fresh=request.at_least_as_fresh,
             ttl=reading.duration(request.ttl, "ttl") if request.HasField("ttl") else None,
         )
@@ -69,6 +69,15 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
         )
         return pb.ConfirmHoldResponse(assignment=_assignment(outcome))
 
+    async def ExtendHold(  # noqa: N802
+        self, request: pb.ExtendHoldRequest, context: Context
+    ) -> pb.ExtendHoldResponse:
+        """Gives a live hold more time."""
+        key = reading.write_key(request)
+        ttl = reading.duration(request.ttl, "ttl") if request.HasField("ttl") else None
+        outcome = await answered(self._holds.extend(key, token=request.hold_token, ttl=ttl))
+        return pb.ExtendHoldResponse(hold=writing.hold(outcome))
+
     async def ReleaseHold(  # noqa: N802
         self, request: pb.ReleaseHoldRequest, context: Context
     ) -> pb.ReleaseHoldResponse:
@@ -85,7 +94,7 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
             resource_ids=tuple(request.resource_ids),
             booking_request_id=request.booking_request_id,
             reason=request.reason,
-            alternatives=request.alternatives if request.HasField("alternatives") else ALTERNATIVES,
+            alternatives=_alternatives(request),
             at_least_as_fresh=request.at_least_as_fresh,
         )
         outcome = await answered(self._placements.assign(key, wish))
@@ -106,6 +115,37 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
         )
         return pb.CancelAssignmentResponse(assignment=_assignment(outcome))
 
+    async def Reassign(self, request: pb.ReassignRequest, context: Context) -> pb.ReassignResponse:  # noqa: N802
+        """Gives an assignment another plan, another start, or both."""
+        start = reading.whole_minute(request.start, "start") if request.HasField("start") else None
+        outcome = await answered(
+            self._placements.reassign(
+                reading.write_key(request),
+                assignment_id=request.assignment_id,
+                version=reading.version_of(request.etag),
+                resource_ids=tuple(request.resource_ids),
+                start=start,
+                reason=request.reason,
+                alternatives=_alternatives(request),
+                at_least_as_fresh=request.at_least_as_fresh,
+            )
+        )
+        return pb.ReassignResponse(assignment=_assignment(outcome))
+
+    async def CompleteAssignment(  # noqa: N802
+        self, request: pb.CompleteAssignmentRequest, context: Context
+    ) -> pb.CompleteAssignmentResponse:
+        """Says that an assignment was served."""
+        outcome = await answered(
+            self._assignments.complete(
+                reading.write_key(request),
+                assignment_id=request.assignment_id,
+                version=reading.version_of(request.etag),
+                reason=request.reason,
+            )
+        )
+        return pb.CompleteAssignmentResponse(assignment=_assignment(outcome))
+
     async def GetAssignment(  # noqa: N802
         self, request: pb.GetAssignmentRequest, context: Context
     ) -> pb.GetAssignmentResponse:
@@ -124,6 +164,7 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
             resource_ids=request.resource_ids,
             states=states,
             booking_request_id=request.booking_request_id,
+            at_risk=request.flag == pb.Assignment.AT_RISK,
             limit=reading.page_size(request.page_size),
             after=reading.page_after(request.page_token),
         )
@@ -143,6 +184,12 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
             resource_ids=request.resource_ids,
         )
         return writing.workload(rows)
+
+
+def _alternatives(
+    request: pb.PlaceHoldRequest | pb.AssignRequest | pb.ReassignRequest,
+) -> int:
+    return request.alternatives if request.HasField("alternatives") else ALTERNATIVES
 
 
 def _assignment(outcome: Outcome) -> pb.Assignment:

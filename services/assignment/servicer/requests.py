@@ -1,5 +1,7 @@
 """Serves RequestService."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -14,6 +16,11 @@ from services.assignment.servicer import reading, writing
 from services.assignment.servicer.refusals import answered
 
 Context = grpc.aio.ServicerContext[Any, Any]
+PLAIN = frozenset({"service_type_id", "party_size", "customer_hash"})
+WISH = frozenset({"place", "required_skills", "resource_ids", "zone", "labels"})
+EDITABLE = PLAIN | WISH | {"window", "local_window", "time_zone"}
+# Named by who edits, or said by the ledger: no edits by themselves.
+KEPT = frozenset({"id", "etag", "state", "assignment_id", "created_at", "freshness"})
 
 
 class RequestServicer(request_pb2_grpc.RequestServiceServicer):
@@ -43,6 +50,25 @@ class RequestServicer(request_pb2_grpc.RequestServiceServicer):
         )
         outcome = await answered(self._requests.create(key, wanted))
         return pb.CreateRequestResponse(
+            request=writing.booking_request(outcome.request, outcome.generations)
+        )
+
+    async def UpdateRequest(  # noqa: N802
+        self, request: pb.UpdateRequestRequest, context: Context
+    ) -> pb.UpdateRequestResponse:
+        """Changes what is wanted."""
+        asked = reading.small(request.request)
+        if not asked.id:
+            raise Invalid.field("request.id", "is missing")
+        outcome = await answered(
+            self._requests.update(
+                reading.write_key(request),
+                request_id=asked.id,
+                version=reading.version_of(asked.etag),
+                changes=changes_in(asked, request.update_mask.paths, now=self._requests.now()),
+            )
+        )
+        return pb.UpdateRequestResponse(
             request=writing.booking_request(outcome.request, outcome.generations)
         )
 
@@ -84,6 +110,34 @@ class RequestServicer(request_pb2_grpc.RequestServiceServicer):
         return pb.CancelRequestResponse(
             request=writing.booking_request(outcome.request, outcome.generations)
         )
+
+
+def changes_in(asked: pb.BookingRequest, paths: Iterable[str], *, now: datetime) -> dict[str, Any]:
+    """Returns the fields to replace: those of the mask, or without one those that are set."""
+    chosen = set(paths) or {field.name for field, _ in asked.ListFields()} - KEPT
+    unknown = chosen - EDITABLE
+    if unknown:
+        raise Invalid.field("update_mask", f"{', '.join(sorted(unknown))} cannot be edited")
+    changes: dict[str, Any] = {name: getattr(asked, name) for name in chosen & PLAIN}
+    if changes.get("service_type_id") == "":
+        raise Invalid.field("request.service_type_id", "must be set")
+    if chosen & {"window", "local_window"}:
+        window = reading.request_window(asked, now=now)
+        changes["window_start"] = window.start.isoformat()
+        changes["window_end"] = window.end.isoformat()
+    place = _place(asked)
+    wish: dict[str, Any] = {
+        "place": {"latitude": place.latitude, "longitude": place.longitude} if place else None,
+        "required_skills": list(asked.required_skills),
+        "resource_ids": list(asked.resource_ids),
+        "zone": asked.zone,
+        "labels": dict(asked.labels),
+    }
+    if found := {name: value for name, value in wish.items() if name in chosen}:
+        changes["wish"] = found
+    if not changes:
+        raise Invalid.field("update_mask", "names nothing to change")
+    return changes
 
 
 def _place(asked: pb.BookingRequest) -> Place | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
+from fairslot.type.v1 import type_pb2
 from google.type.latlng_pb2 import LatLng
 
 from kit import position
@@ -12,6 +13,7 @@ from services.assignment.domain import (
     AllocationState,
     BookingRequest,
     Outcome,
+    Risk,
     WorkloadRow,
 )
 from services.assignment.peers.moments import interval, timestamp
@@ -81,10 +83,22 @@ def assignment(
         cancel_reason=allocation.cancel_reason,
         etag=str(allocation.version),
         freshness=freshness(generations),
+        flags=[assignment_pb2.Assignment.AT_RISK] if allocation.risks else [],
+        risks=map(_risk, allocation.risks),
+        legacy=allocation.legacy,
     )
     if allocation.assigned_at is not None:
         message.assigned_at.FromDatetime(allocation.assigned_at)
     return message
+
+
+def _risk(found: Risk) -> assignment_pb2.Risk:
+    return assignment_pb2.Risk(
+        resource_id=found.resource_id,
+        code=type_pb2.Obstacle.Code.Value(found.code),
+        blocking_id=found.blocking_id,
+        detail=found.detail,
+    )
 
 
 def booking_request(

@@ -1,7 +1,8 @@
 """The ledger's store: one call of the database per write, and the reads beside it."""
 
 from services.assignment.store.ledger import Ledger
+from services.assignment.store.moves import Moves, ToCome
 from services.assignment.store.reads import Page, Reads
 from services.assignment.store.upkeep import Upkeep
 
-__all__ = ["Ledger", "Page", "Reads", "Upkeep"]
+__all__ = ["Ledger", "Moves", "Page", "Reads", "ToCome", "Upkeep"]

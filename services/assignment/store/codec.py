@@ -3,6 +3,7 @@ take.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,12 @@ from services.assignment.domain import (
     AllocationState,
     BookingRequest,
     Candidate,
+    Checks,
     Outcome,
     Place,
     Refusal,
     RequestState,
+    Risk,
     Span,
 )
 
@@ -51,18 +54,19 @@ def allocation_of(record: Record) -> Allocation:
         assigned_by=record.get("assigned_by", ""),
         assigned_at=moment(record.get("assigned_at")),
         cancel_reason=record.get("cancel_reason", ""),
+        risks=tuple(Risk(**risk) for risk in record.get("risks") or ()),
+        legacy=record.get("legacy", False),
     )
 
 
 def request_of(record: Record) -> BookingRequest:
     """Returns a booking request as assignment.request_record() tells it."""
-    place = record.get("place")
     return BookingRequest(
         id=record["id"],
         service_type_id=record["service_type_id"],
         window=span(record["window"]["start_time"], record["window"]["end_time"]),
         party_size=record["party_size"],
-        place=Place(place["latitude"], place["longitude"]) if place else None,
+        place=place_of(record.get("place")),
         customer_hash=record["customer_hash"],
         required_skills=tuple(record.get("required_skills", ())),
         resource_ids=tuple(record.get("resource_ids", ())),
@@ -72,6 +76,7 @@ def request_of(record: Record) -> BookingRequest:
         assignment_id=record.get("assignment_id", ""),
         created_at=moment(record["created_at"]),
         etag=record["etag"],
+        edition=record.get("edition", 0),
     )
 
 
@@ -89,11 +94,27 @@ def wish_of(request: BookingRequest) -> dict[str, Any]:
     return {key: value for key, value in wish.items() if value}
 
 
+def place_of(record: Record | None) -> Place | None:
+    """Returns a place in the words of LatLng."""
+    return Place(record.get("latitude", 0.0), record.get("longitude", 0.0)) if record else None
+
+
 def place_json(place: Place | None) -> dict[str, float] | None:
     """Returns a place in the words of LatLng."""
     if place is None:
         return None
     return {"latitude": place.latitude, "longitude": place.longitude}
+
+
+def checks_json(checks: Checks) -> dict[str, Any] | None:
+    """Returns what a plan was checked against, as assignment.refusal_of_checks() reads it."""
+    found: dict[str, Any] = {
+        "edition": checks.edition,
+        "revision": checks.revision,
+        "generations": dict(checks.generations),
+        "limits": {name: asdict(limits) for name, limits in checks.limits.items()},
+    }
+    return {key: value for key, value in found.items() if value} or None
 
 
 def outcome_of(answer: Record) -> Outcome:
@@ -105,7 +126,7 @@ def outcome_of(answer: Record) -> Outcome:
     return Outcome(
         allocation=allocation_of(allocation) if allocation else None,
         request=request_of(request) if request else None,
-        generations=answer.get("generations", {}),
+        generations=answer.get("generations") or {},
         replayed=replayed,
     )
 

@@ -1,5 +1,6 @@
 """Writes to the ledger, each one call of the database: one round trip, one transaction."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from services.assignment.domain import (
 from services.assignment.store.codec import (
     candidate_of,
     candidates_json,
+    checks_json,
     outcome_of,
     place_json,
     refusal_json,
@@ -41,7 +43,7 @@ KEY = "%s::text, %s::text, %s::text, %s::text, %s::bytea, %s::int"
 PLACE = (
     f"SELECT assignment.place({KEY}, %s::text, %s::text, %s::text, %s::text[], %s::bool,"
     " %s::timestamptz, %s::timestamptz, %s::timestamptz, %s::timestamptz,"
-    " %s::float8, %s::bytea, %s::text, %s::int, %s::int, %s::jsonb, %s::text[])"
+    " %s::float8, %s::bytea, %s::text, %s::int, %s::int, %s::jsonb, %s::text[], %s::jsonb)"
 )
 CONFIRM = f"SELECT assignment.confirm({KEY}, %s::text, %s::bytea, %s::text)"
 RELEASE = f"SELECT assignment.release({KEY}, %s::text, %s::bytea)"
@@ -88,35 +90,29 @@ class Ledger:
             wanted.party_size,
             Jsonb(place_json(wanted.place)) if wanted.place else None,
             list(placing.reasons),
+            jsonb_or_null(checks_json(placing.checks)),
         )
-        for attempt in range(1, PLACINGS_MAX + 1):
-            try:
-                return await self._write(PLACE, key, *arguments)
-            except psycopg.Error as error:
-                if error.sqlstate != NOT_REGISTERED or attempt == PLACINGS_MAX:
-                    raise
-                await self._run(REGISTER, key.tenant, list(placing.resource_ids))
-        raise AssertionError("the loop returns or raises")
+        return await self.registered(key, placing.resource_ids, PLACE, *arguments)
 
     async def confirm(
         self, key: WriteKey, *, hold_id: str, token_hash: bytes, reason: str
     ) -> Outcome:
         """Turns a live hold into an assignment."""
-        return await self._write(CONFIRM, key, hold_id, token_hash, reason)
+        return await self.write(CONFIRM, key, hold_id, token_hash, reason)
 
     async def release(self, key: WriteKey, *, hold_id: str, token_hash: bytes) -> Outcome:
         """Gives a hold back."""
-        return await self._write(RELEASE, key, hold_id, token_hash)
+        return await self.write(RELEASE, key, hold_id, token_hash)
 
     async def cancel(
         self, key: WriteKey, *, assignment_id: str, version: int, reason: str, close_request: bool
     ) -> Outcome:
         """Cancels an assignment; version 0 accepts any."""
-        return await self._write(CANCEL, key, assignment_id, version, reason, close_request)
+        return await self.write(CANCEL, key, assignment_id, version, reason, close_request)
 
     async def create_request(self, key: WriteKey, request: BookingRequest) -> Outcome:
         """Creates a booking request in state OPEN."""
-        return await self._write(
+        return await self.write(
             CREATE_REQUEST,
             key,
             request.id,
@@ -132,11 +128,11 @@ class Ledger:
         self, key: WriteKey, *, request_id: str, version: int, reason: str
     ) -> Outcome:
         """Cancels a booking request that is not assigned; version 0 accepts any."""
-        return await self._write(CANCEL_REQUEST, key, request_id, version, reason)
+        return await self.write(CANCEL_REQUEST, key, request_id, version, reason)
 
     async def settle(self, key: WriteKey, refusal: Refusal) -> Outcome:
         """Stores a refusal decided outside the ledger, unless the key has an outcome already."""
-        return await self._write(SETTLE, key, Jsonb(refusal_json(refusal)))
+        return await self.write(SETTLE, key, Jsonb(refusal_json(refusal)))
 
     async def stored(self, key: WriteKey) -> Outcome | None:
         """Returns the outcome a key has already, if any."""
@@ -172,12 +168,31 @@ class Ledger:
         """Returns the key that hold tokens are made with; all processes share it."""
         return bytes(await self._run(FIND_SECRET))
 
-    async def _write(self, statement: str, key: WriteKey, *arguments: object) -> Outcome:
+    async def write(self, statement: str, key: WriteKey, *arguments: object) -> Outcome:
+        """Makes one call under a key; raises CheckAgain where a plan must be checked again."""
         return outcome_of(await self._run(statement, *_named(key), *arguments))
+
+    async def registered(
+        self, key: WriteKey, resource_ids: Sequence[str], statement: str, *arguments: object
+    ) -> Outcome:
+        """Makes a call that takes time of resources, which the ledger may not have met yet."""
+        for attempt in range(1, PLACINGS_MAX + 1):
+            try:
+                return await self.write(statement, key, *arguments)
+            except psycopg.Error as error:
+                if error.sqlstate != NOT_REGISTERED or attempt == PLACINGS_MAX:
+                    raise
+                await self._run(REGISTER, key.tenant, list(resource_ids))
+        raise AssertionError("the loop returns or raises")
 
     async def _run(self, statement: str, *arguments: object) -> Any:
         with told():
             return await retrying(partial(value_of, self._pool, statement, *arguments))
+
+
+def jsonb_or_null(value: object | None) -> Jsonb | None:
+    """Returns a value as JSON for the database; nothing for nothing."""
+    return None if value is None else Jsonb(value)
 
 
 def _named(key: WriteKey) -> tuple[object, ...]:

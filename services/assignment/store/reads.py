@@ -107,6 +107,7 @@ class Reads:
         resource_ids: Sequence[str],
         states: Sequence[AllocationState],
         booking_request_id: str,
+        at_risk: bool = False,
         limit: int,
         after: tuple[datetime, str] | None,
     ) -> Page[Allocation]:
@@ -121,7 +122,8 @@ class Reads:
             values["request"] = booking_request_id
         if after:
             values |= {"after_at": after[0], "after_id": after[1]}
-        statement = self._statement(frozenset({"assignments", *values}))
+        kind = {"assignments", "at_risk"} if at_risk else {"assignments"}
+        statement = self._statement(frozenset({*kind, *values}))
         values |= {"tenant": tenant, "states": list(states or LISTED), "limit": limit + 1}
         rows = await self._many(tenant, statement, values)
         return _page([(row[0], row[1], allocation_of(row[2])) for row in rows], limit)
@@ -187,6 +189,8 @@ def _assignments(filters: frozenset[str]) -> Statement:
         )
     if "resources" in filters:
         statement = statement.where(a.resource_ids.overlap(bindparam("resources")))
+    if "at_risk" in filters:
+        statement = statement.where(a.risks != literal_column("'[]'::jsonb"))
     if "request" in filters:
         statement = statement.where(a.request_id == bindparam("request"))
     if "after_at" in filters:

@@ -1,5 +1,6 @@
 """Runs one statement as one transaction, and says what the database's complaints mean."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,9 +11,12 @@ from psycopg import errors
 from kit.db import Pool, borrowed, concurrent_update, translated
 from kit.fault import Conflict, Exhausted, Fault, Invalid, TimedOut
 from kit.idempotency import key_reused
+from services.assignment.domain import CheckAgain
 
 # Raised by the ledger's functions, as are LD001 to LD003; migrations/sql/04_calls.sql says when.
 NOT_REGISTERED = "LD004"
+# Raised by assignment.refusal_of_checks() and by whoever finds the request edited.
+MOVED = "LD006"
 
 
 async def rows_of(pool: Pool, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
@@ -30,10 +34,14 @@ async def value_of(pool: Pool, statement: str, *arguments: object) -> Any:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Raises what the database complains of as a fault, where it means anything to the caller."""
+    """Raises what the database complains of as a fault, where it means anything to the caller, or
+    as CheckAgain.
+    """
     try:
         yield
     except psycopg.Error as error:
+        if error.sqlstate == MOVED:
+            raise CheckAgain(json.loads(error.diag.message_detail or "{}")) from error
         fault = fault_of(error)
         if fault is None:
             raise

@@ -17,6 +17,7 @@ allocation = Table(
     Column("slot_start", MOMENT),
     Column("slot_end", MOMENT),
     Column("version", BigInteger),
+    Column("risks", JSONB),
 )
 # An allocation as answers tell it.
 allocation_record = literal_column("assignment.allocation_record(allocation)", JSONB)
