@@ -78,7 +78,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         follower = Follower(bus, worlds)
         await follower.begin()
         projector = Projector(bus, Projection(settings.worker_database_url))
-        editing = Editing(pool, worlds, zones, new_id)
+        editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
         availability = AvailabilityServicer(
             Searching(worlds, expansions, clock), Checking(worlds, expansions, clock)

@@ -2,10 +2,11 @@
 
 from services.availability.engine.asking import Ask, window_invalid
 from services.availability.engine.checking import Check, Checked, Checking, Offered
-from services.availability.engine.editing import Edit, Editing, check_etag
+from services.availability.engine.editing import Edit, Editing
 from services.availability.engine.outcomes import Rejection
 from services.availability.engine.paging import name_after, name_token
 from services.availability.engine.reading import Expanded, Reading
+from services.availability.engine.recording import check_etag
 from services.availability.engine.searching import Cache, Matrix, Paging, Searching, SlotPage
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds

@@ -26,8 +26,8 @@ from services.availability.engine.asking import (
 )
 from services.availability.engine.searching import MEMORY_REACH
 from services.availability.engine.worlds import Found, Worlds
-from services.availability.rules.expansions import Expansions
 from services.availability.rules.attempt import Attempt
+from services.availability.rules.expansions import Expansions
 from services.availability.rules.obstacles import obstacles
 from services.availability.rules.offered import month_span, offered_days
 from services.availability.rules.sentences import verdict_sentence
@@ -122,7 +122,7 @@ class Checking:
             raise Invalid.field("month", "is not a month")
         span = month_span(int(year), int(number), zone)
         rows = []
-        for resource in world.asked(Wanted(resource_ids=resource_ids)):
+        for resource in world.roster.asked(Wanted(resource_ids=resource_ids)):
             if skill and all(one.name != skill for one in resource.skills):
                 continue
             if not resource.active:

@@ -7,7 +7,7 @@ from kit.clock import Clock
 from kit.db import Pool, tenant_transaction
 from services.availability.domain import Resource, Schedule, ServiceType, Span, Tenant
 from services.availability.engine.asking import window_of
-from services.availability.engine.editing import missing
+from services.availability.engine.recording import missing
 from services.availability.rules.intervals import clipped, spans_of, subtracted
 from services.availability.rules.working import Pattern, pattern_of, working
 from services.availability.rules.zones import Zones

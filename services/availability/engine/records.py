@@ -28,6 +28,18 @@ def saved_resource(resource: Resource) -> dict[str, Any]:
     }
     if resource.home is not None:
         made["home"] = {"latitude": resource.home.latitude, "longitude": resource.home.longitude}
+    if resource.limits:
+        made["limits"] = {
+            "perDay": resource.limits.per_day,
+            "perWeek": resource.limits.per_week,
+            "minutesPerDay": resource.limits.minutes_per_day,
+        }
+    if resource.holidays:
+        made["holidayCalendar"] = {
+            "country": resource.holidays.country,
+            "subdivision": resource.holidays.subdivision,
+            "none": resource.holidays.none,
+        }
     if resource.joined_on is not None:
         day = resource.joined_on
         made["joinedOn"] = {"year": day.year, "month": day.month, "day": day.day}
@@ -51,6 +63,12 @@ def saved_service_type(kind: ServiceType) -> dict[str, Any]:
         "maxHorizon": _duration(kind.max_horizon_seconds),
         "labels": dict(kind.labels),
         "etag": str(kind.version),
+        "mergePolicy": str(kind.merge_policy),
+        "mergeSizeMax": kind.merge_size_max,
+        "seatLossPerJoint": kind.seat_loss_per_joint,
+        "protected": kind.protected,
+        "impact": kind.impact,
+        "externalEventTypeKeys": list(kind.external_event_type_keys),
     }
 
 

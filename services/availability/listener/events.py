@@ -12,6 +12,7 @@ from kit.logs import logger
 from services.availability.domain import (
     Allocation,
     AllocationState,
+    Place,
     Span,
     ceil_minute,
     floor_minute,
@@ -58,14 +59,24 @@ def _allocation(message: ledger_pb2.AllocationChanged) -> Allocation:
     expires_at = None
     if message.HasField("expires_at"):
         expires_at = message.expires_at.ToDatetime(UTC)
+    state = ledger_pb2.AllocationChanged.State.Name(message.state)
+    booked_at = None
+    if message.state == ledger_pb2.AllocationChanged.ASSIGNED and message.HasField("at"):
+        booked_at = message.at.ToDatetime(UTC)
+    place = None
+    if message.HasField("place"):
+        place = Place(message.place.latitude, message.place.longitude)
     return Allocation(
         id=message.id,
         version=message.version,
-        state=AllocationState(ledger_pb2.AllocationChanged.State.Name(message.state)),
+        state=AllocationState(state),
         resource_ids=tuple(one.resource_id for one in message.resources),
         slot=_span(message.slot),
         occupied=_span(message.occupied),
         expires_at=expires_at,
+        place=place,
+        service_type_id=message.service_type_id,
+        booked_at=booked_at,
     )
 
 

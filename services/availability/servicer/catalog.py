@@ -194,7 +194,12 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         own = current_caller().tenant
         if request.tenant.id not in ("", own):
             raise Invalid.field("tenant.id", "is not the caller's tenant")
-        wanted = Tenant(own, request.tenant.display_name, request.tenant.time_zone)
+        wanted = Tenant(
+            own,
+            request.tenant.display_name,
+            request.tenant.time_zone,
+            travel_speed_kmh=request.tenant.travel_speed_kmh,
+        )
 
         async def work(edit: Edit) -> pb.UpdateTenantResponse:
             saved = await edit.save_tenant(wanted, request.tenant.etag)

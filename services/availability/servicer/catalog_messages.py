@@ -13,6 +13,9 @@ from services.availability.domain import (
     MINUTES_PER_DAY,
     SECONDS_PER_MINUTE,
     GridAnchor,
+    HolidayCalendar,
+    Limits,
+    MergePolicy,
     Place,
     Resource,
     ResourceKind,
@@ -60,11 +63,14 @@ def resource_in(message: catalog_pb2.Resource) -> Resource:
         zone=message.zone,
         movable=message.movable,
         adjacent_resource_ids=tuple(dict.fromkeys(message.adjacent_resource_ids)),
-        home=_place(message.home) if message.HasField("home") else None,
+        home=place_in(message.home, "home") if message.HasField("home") else None,
         joined_on=(
             date_in(message.joined_on, "joined_on") if message.HasField("joined_on") else None
         ),
         labels=dict(message.labels),
+        limits=Limits(
+            message.limits.per_day, message.limits.per_week, message.limits.minutes_per_day
+        ),
     )
 
 
@@ -96,6 +102,10 @@ def resource_message(
         message.home.CopyFrom(
             LatLng(latitude=resource.home.latitude, longitude=resource.home.longitude)
         )
+    if resource.limits:
+        message.limits.CopyFrom(limits_message(resource.limits))
+    if resource.holidays:
+        message.holiday_calendar.CopyFrom(holidays_message(resource.holidays))
     if resource.joined_on is not None:
         day = resource.joined_on
         message.joined_on.CopyFrom(Date(year=day.year, month=day.month, day=day.day))
@@ -128,6 +138,16 @@ def service_type_in(message: catalog_pb2.ServiceType) -> ServiceType:
         min_notice_seconds=seconds(message.min_notice, "min_notice"),
         max_horizon_seconds=seconds(message.max_horizon, "max_horizon"),
         labels=dict(message.labels),
+        merge_policy=(
+            MergePolicy.MERGE_ALLOWED
+            if message.merge_policy == catalog_pb2.ServiceType.MERGE_ALLOWED
+            else MergePolicy.SINGLE_ONLY
+        ),
+        merge_size_max=message.merge_size_max,
+        seat_loss_per_joint=message.seat_loss_per_joint,
+        protected=message.protected,
+        impact=message.impact,
+        external_event_type_keys=tuple(dict.fromkeys(message.external_event_type_keys)),
     )
 
 
@@ -147,6 +167,12 @@ def service_type_message(
         min_notice=Duration(seconds=kind.min_notice_seconds),
         max_horizon=Duration(seconds=kind.max_horizon_seconds),
         labels=kind.labels,
+        merge_policy=catalog_pb2.ServiceType.MergePolicy.Value(kind.merge_policy),
+        merge_size_max=kind.merge_size_max,
+        seat_loss_per_joint=kind.seat_loss_per_joint,
+        protected=kind.protected,
+        impact=kind.impact,
+        external_event_type_keys=kind.external_event_type_keys,
         etag=str(kind.version),
         freshness=position.encode(freshness) if freshness else "",
     )
@@ -162,8 +188,35 @@ def tenant_message(tenant: Tenant, freshness: Positions | None = None) -> catalo
         id=tenant.id,
         display_name=tenant.display_name,
         time_zone=tenant.time_zone,
+        travel_speed_kmh=tenant.travel_speed_kmh,
+        holiday_calendar=holidays_message(tenant.holidays) if tenant.holidays else None,
         etag=str(tenant.version),
         freshness=position.encode(freshness) if freshness else "",
+    )
+
+
+def limits_message(limits: Limits) -> catalog_pb2.Limits:
+    """Returns limits as a message."""
+    return catalog_pb2.Limits(
+        per_day=limits.per_day,
+        per_week=limits.per_week,
+        minutes_per_day=limits.minutes_per_day,
+    )
+
+
+def holidays_in(message: catalog_pb2.HolidayCalendar) -> HolidayCalendar:
+    """Returns the calendar in a message; refuses one that contradicts itself."""
+    if message.subdivision and not message.country:
+        raise Invalid.field("holiday_calendar.subdivision", "needs a country")
+    if message.none and message.country:
+        raise Invalid.field("holiday_calendar.none", "does not go with a country")
+    return HolidayCalendar(message.country, message.subdivision, message.none)
+
+
+def holidays_message(calendar: HolidayCalendar) -> catalog_pb2.HolidayCalendar:
+    """Returns a calendar as a message."""
+    return catalog_pb2.HolidayCalendar(
+        country=calendar.country, subdivision=calendar.subdivision, none=calendar.none
     )
 
 
@@ -172,7 +225,8 @@ def minutes_message(count: int) -> Duration:
     return Duration(seconds=count * SECONDS_PER_MINUTE)
 
 
-def _place(message: LatLng) -> Place:
-    if abs(message.latitude) > LATITUDE_MAX or abs(message.longitude) > LONGITUDE_MAX:
-        raise Invalid.field("home", "is no place on earth")
-    return Place(message.latitude, message.longitude)
+def place_in(message: LatLng, field: str) -> Place:
+    """Returns the place in a message; refuses one that is nowhere."""
+    if abs(message.latitude) <= LATITUDE_MAX and abs(message.longitude) <= LONGITUDE_MAX:
+        return Place(message.latitude, message.longitude)
+    raise Invalid.field(field, "is no place on earth")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from psycopg import errors
 
 from kit.db import Connection
-from services.availability.domain import Resource, ServiceType, Tenant
+from services.availability.domain import HolidayCalendar, Resource, ServiceType, Tenant
 from services.availability.store.codec import (
     resource_of,
     resource_values,
@@ -38,11 +38,23 @@ WHERE tenant_id = %(tenant_id)s AND %(id)s = ANY (resource_ids) AND occupied_end
 """
 FIND_TENANT = "SELECT * FROM availability.tenant WHERE tenant_id = %(tenant_id)s"
 SAVE_TENANT = """
-INSERT INTO availability.tenant (tenant_id, display_name, time_zone, version)
-VALUES (%(tenant_id)s, %(display_name)s, %(time_zone)s, 1)
+INSERT INTO availability.tenant (tenant_id, display_name, time_zone, travel_speed_kmh, version)
+VALUES (%(tenant_id)s, %(display_name)s, %(time_zone)s, %(travel_speed_kmh)s, 1)
 ON CONFLICT (tenant_id) DO UPDATE SET display_name = excluded.display_name,
-  time_zone = excluded.time_zone, version = tenant.version + 1
+  time_zone = excluded.time_zone, travel_speed_kmh = excluded.travel_speed_kmh,
+  version = tenant.version + 1
 RETURNING *
+"""
+SET_TENANT_HOLIDAYS = """
+INSERT INTO availability.tenant (tenant_id, holiday_country, holiday_subdivision)
+VALUES (%(tenant_id)s, %(country)s, %(subdivision)s)
+ON CONFLICT (tenant_id) DO UPDATE SET holiday_country = excluded.holiday_country,
+  holiday_subdivision = excluded.holiday_subdivision, version = tenant.version + 1
+"""
+SET_RESOURCE_HOLIDAYS = """
+UPDATE availability.resource SET holiday_country = %(country)s,
+  holiday_subdivision = %(subdivision)s, holiday_none = %(none)s, version = version + 1
+WHERE tenant_id = %(tenant_id)s AND id = %(id)s RETURNING *
 """
 
 
@@ -146,10 +158,31 @@ class CatalogRows:
 
     async def save_tenant(self, tenant: Tenant) -> Tenant:
         """Stores the tenant's settings."""
-        values = {"display_name": tenant.display_name, "time_zone": tenant.time_zone}
+        values = {
+            "display_name": tenant.display_name,
+            "time_zone": tenant.time_zone,
+            "travel_speed_kmh": tenant.travel_speed_kmh,
+        }
         row = await fetch_one(self._connection, SAVE_TENANT, bound(self._tenant, values))
         assert row is not None
         return tenant_of(row)
+
+    async def set_tenant_holidays(self, calendar: HolidayCalendar) -> None:
+        """Stores whose holidays the tenant's resources keep that have no calendar of their own."""
+        values = {"country": calendar.country, "subdivision": calendar.subdivision}
+        await self._connection.execute(SET_TENANT_HOLIDAYS, bound(self._tenant, values))
+
+    async def set_resource_holidays(self, resource_id: str, calendar: HolidayCalendar) -> Resource:
+        """Stores whose holidays a resource keeps."""
+        values = {
+            "id": resource_id,
+            "country": calendar.country,
+            "subdivision": calendar.subdivision,
+            "none": calendar.none,
+        }
+        row = await fetch_one(self._connection, SET_RESOURCE_HOLIDAYS, bound(self._tenant, values))
+        assert row is not None
+        return resource_of(row)
 
     async def _find(self, table: str, row_id: str, *, lock: bool) -> dict[str, object] | None:
         statement = FIND.format(table) + (" FOR UPDATE" if lock else "")

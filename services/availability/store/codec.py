@@ -1,30 +1,21 @@
-"""Turns rows into values of the domain, and back."""
+"""Turns rows of the catalog into values of the domain, and back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from services.availability.domain import (
-    Allocation,
-    AllocationState,
-    ExceptionKind,
-    ExternalBusy,
     GridAnchor,
+    HolidayCalendar,
+    Limits,
+    MergePolicy,
     Place,
     Resource,
     ResourceKind,
-    ScheduleException,
     ServiceType,
     Skill,
     SkillRequirement,
-    Span,
     Tenant,
-    TimeOff,
-    WallRange,
-    WeeklyRule,
-    ceil_minute,
-    floor_minute,
-    moment_of,
 )
 
 Row = Mapping[str, Any]
@@ -52,6 +43,10 @@ def resource_of(row: Row) -> Resource:
         joined_on=row["joined_on"],
         labels=row["labels"],
         version=row["version"],
+        limits=Limits(row["limit_per_day"], row["limit_per_week"], row["limit_minutes_per_day"]),
+        holidays=HolidayCalendar(
+            row["holiday_country"], row["holiday_subdivision"], row["holiday_none"]
+        ),
     )
 
 
@@ -74,6 +69,9 @@ def resource_values(resource: Resource) -> dict[str, Any]:
         "home_longitude": resource.home.longitude if resource.home else None,
         "joined_on": resource.joined_on,
         "labels": dict(resource.labels),
+        "limit_per_day": resource.limits.per_day,
+        "limit_per_week": resource.limits.per_week,
+        "limit_minutes_per_day": resource.limits.minutes_per_day,
     }
 
 
@@ -94,6 +92,12 @@ def service_type_of(row: Row) -> ServiceType:
         max_horizon_seconds=row["max_horizon_seconds"],
         labels=row["labels"],
         version=row["version"],
+        merge_policy=MergePolicy(row["merge_policy"]),
+        merge_size_max=row["merge_size_max"],
+        seat_loss_per_joint=row["seat_loss_per_joint"],
+        protected=row["protected"],
+        impact=row["impact"],
+        external_event_type_keys=tuple(row["external_event_type_keys"]),
     )
 
 
@@ -113,6 +117,12 @@ def service_type_values(kind: ServiceType) -> dict[str, Any]:
         "min_notice_seconds": kind.min_notice_seconds,
         "max_horizon_seconds": kind.max_horizon_seconds,
         "labels": dict(kind.labels),
+        "merge_policy": str(kind.merge_policy),
+        "merge_size_max": kind.merge_size_max,
+        "seat_loss_per_joint": kind.seat_loss_per_joint,
+        "protected": kind.protected,
+        "impact": kind.impact,
+        "external_event_type_keys": list(kind.external_event_type_keys),
     }
 
 
@@ -123,112 +133,9 @@ def tenant_of(row: Row) -> Tenant:
         display_name=row["display_name"],
         time_zone=row["time_zone"],
         version=row["version"],
+        travel_speed_kmh=row["travel_speed_kmh"],
+        holidays=HolidayCalendar(row["holiday_country"], row["holiday_subdivision"]),
     )
-
-
-def rule_of(row: Row) -> WeeklyRule:
-    """Reads a row of `weekly_rule`."""
-    return WeeklyRule(
-        weekdays=frozenset(row["weekdays"]),
-        hours=WallRange(row["start_minute"], row["end_minute"]),
-        breaks=_ranges_of(row["break_minutes"]),
-        valid_from=row["valid_from"],
-        valid_until=row["valid_until"],
-    )
-
-
-def rule_values(rule: WeeklyRule) -> dict[str, Any]:
-    """Gives the columns of a rule."""
-    return {
-        "weekdays": sorted(rule.weekdays),
-        "start_minute": rule.hours.start_minute,
-        "end_minute": rule.hours.end_minute,
-        "break_minutes": _flat(rule.breaks),
-        "valid_from": rule.valid_from,
-        "valid_until": rule.valid_until,
-    }
-
-
-def exception_of(row: Row) -> ScheduleException:
-    """Reads a row of `schedule_exception`."""
-    return ScheduleException(
-        id=row["id"],
-        resource_id=row["resource_id"],
-        kind=ExceptionKind(row["kind"]),
-        on=row["on_date"],
-        ranges=_ranges_of(row["range_minutes"]),
-        span=None if row["start_at"] is None else span_of(row["start_at"], row["end_at"]),
-        reason=row["reason"],
-    )
-
-
-def exception_values(exception: ScheduleException) -> dict[str, Any]:
-    """Gives the columns of an exception."""
-    span = exception.span
-    return {
-        "resource_id": exception.resource_id,
-        "id": exception.id,
-        "kind": str(exception.kind),
-        "on_date": exception.on,
-        "range_minutes": _flat(exception.ranges),
-        "start_at": None if span is None else moment_of(span.start),
-        "end_at": None if span is None else moment_of(span.end),
-        "reason": exception.reason,
-    }
-
-
-def time_off_of(row: Row) -> TimeOff:
-    """Reads a row of `time_off`."""
-    return TimeOff(
-        id=row["id"],
-        resource_id=row["resource_id"],
-        span=span_of(row["start_at"], row["end_at"]),
-        reason=row["reason"],
-    )
-
-
-def external_of(row: Row) -> ExternalBusy:
-    """Reads a row of `external_busy`."""
-    return ExternalBusy(
-        resource_id=row["resource_id"],
-        uid=row["uid"],
-        sequence=row["sequence"],
-        span=span_of(row["start_at"], row["end_at"]),
-        deleted=row["deleted"],
-    )
-
-
-def allocation_of(row: Row) -> Allocation:
-    """Reads a row of `allocation`."""
-    return Allocation(
-        id=row["id"],
-        version=row["version"],
-        state=AllocationState(row["state"]),
-        resource_ids=tuple(row["resource_ids"]),
-        slot=span_of(row["slot_start"], row["slot_end"]),
-        occupied=span_of(row["occupied_start"], row["occupied_end"]),
-        expires_at=row["expires_at"],
-    )
-
-
-def allocation_values(allocation: Allocation) -> dict[str, Any]:
-    """Gives the columns of an allocation."""
-    return {
-        "id": allocation.id,
-        "version": allocation.version,
-        "state": str(allocation.state),
-        "resource_ids": list(allocation.resource_ids),
-        "slot_start": moment_of(allocation.slot.start),
-        "slot_end": moment_of(allocation.slot.end),
-        "occupied_start": moment_of(allocation.occupied.start),
-        "occupied_end": moment_of(allocation.occupied.end),
-        "expires_at": allocation.expires_at,
-    }
-
-
-def span_of(start: datetime, end: datetime) -> Span:
-    """Gives the whole minutes that a span touches: what is busy is never cut short."""
-    return Span(floor_minute(start), ceil_minute(end))
 
 
 def _skill_of(value: Mapping[str, Any]) -> Skill:
@@ -247,11 +154,3 @@ def _skill_json(skill: Skill) -> dict[str, Any]:
         "level": skill.level,
         "valid_until": None if until is None else until.isoformat(),
     }
-
-
-def _ranges_of(flat: Sequence[int]) -> tuple[WallRange, ...]:
-    return tuple(WallRange(start, end) for start, end in zip(flat[::2], flat[1::2], strict=True))
-
-
-def _flat(ranges: Iterable[WallRange]) -> list[int]:
-    return [minute for one in ranges for minute in (one.start_minute, one.end_minute)]

@@ -8,8 +8,8 @@ import psycopg
 
 from kit.db import Connection
 from services.availability.domain import Allocation
-from services.availability.store.codec import allocation_values
 from services.availability.store.rows import bound, fetch_one
+from services.availability.store.time_codec import allocation_values
 
 LEDGER = "ASSIGNMENT"
 # Any number that nothing else on the server locks.
@@ -17,13 +17,18 @@ LEADER_LOCK = 0x_FA12_A7A1
 
 UPSERT = """
 INSERT INTO availability.allocation AS known (tenant_id, id, version, state, resource_ids,
-  slot_start, slot_end, occupied_start, occupied_end, expires_at)
+  slot_start, slot_end, occupied_start, occupied_end, expires_at,
+  latitude, longitude, service_type_id, booked_at)
 VALUES (%(tenant_id)s, %(id)s, %(version)s, %(state)s, %(resource_ids)s,
-  %(slot_start)s, %(slot_end)s, %(occupied_start)s, %(occupied_end)s, %(expires_at)s)
+  %(slot_start)s, %(slot_end)s, %(occupied_start)s, %(occupied_end)s, %(expires_at)s,
+  %(latitude)s, %(longitude)s, %(service_type_id)s, %(booked_at)s)
 ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version, state = excluded.state,
   resource_ids = excluded.resource_ids, slot_start = excluded.slot_start,
   slot_end = excluded.slot_end, occupied_start = excluded.occupied_start,
-  occupied_end = excluded.occupied_end, expires_at = excluded.expires_at
+  occupied_end = excluded.occupied_end, expires_at = excluded.expires_at,
+  latitude = excluded.latitude, longitude = excluded.longitude,
+  service_type_id = excluded.service_type_id,
+  booked_at = coalesce(known.booked_at, excluded.booked_at)
 WHERE excluded.version > known.version
 """
 RAISE_GENERATION = """

@@ -8,6 +8,7 @@ from psycopg import errors
 from kit.db import Connection
 from services.availability.domain import (
     ExternalBusy,
+    Preference,
     Schedule,
     ScheduleException,
     TimeOff,
@@ -15,21 +16,23 @@ from services.availability.domain import (
     moment_of,
 )
 from services.availability.store.catalog import TakenError
-from services.availability.store.codec import (
+from services.availability.store.rows import bound, fetch, fetch_one, insert
+from services.availability.store.time_codec import (
     exception_of,
     exception_values,
     external_of,
+    preference_json,
+    preference_of,
     rule_of,
     rule_values,
     time_off_of,
 )
-from services.availability.store.rows import bound, fetch, fetch_one, insert
 
 OF_RESOURCES = """
 SELECT * FROM availability.{} WHERE tenant_id = %(tenant_id)s
   AND (%(ids)s::text[] IS NULL OR {} = ANY (%(ids)s)) ORDER BY {}
 """
-VERSIONS = OF_RESOURCES.replace("SELECT *", "SELECT id, schedule_version").format(
+VERSIONS = OF_RESOURCES.replace("SELECT *", "SELECT id, schedule_version, preferences").format(
     "resource", "id", "id"
 )
 RULES = OF_RESOURCES.format("weekly_rule", "resource_id", "resource_id, position")
@@ -87,7 +90,12 @@ class ScheduleRows:
         for row in versions:
             rules, exceptions, time_off, external = map(tuple, parts[row["id"]])
             found[row["id"]] = Schedule(
-                rules, exceptions, time_off, external, version=row["schedule_version"]
+                rules,
+                exceptions,
+                time_off,
+                external,
+                version=row["schedule_version"],
+                preferences=tuple(preference_of(one) for one in row["preferences"]),
             )
         return found
 
@@ -111,6 +119,15 @@ class ScheduleRows:
         row = await fetch_one(self._connection, RAISE_VERSION, values)
         assert row is not None
         return int(row["schedule_version"])
+
+    async def set_preferences(self, resource_id: str, wishes: Sequence[Preference]) -> None:
+        """Replaces what a resource likes and dislikes."""
+        values = {"id": resource_id, "preferences": [preference_json(wish) for wish in wishes]}
+        await self._connection.execute(
+            "UPDATE availability.resource SET preferences = %(preferences)s"
+            " WHERE tenant_id = %(tenant_id)s AND id = %(id)s",
+            bound(self._tenant, values, ("preferences",)),
+        )
 
     async def insert_exception(self, exception: ScheduleException) -> None:
         """Adds an exception; raises `TakenError` if the id is taken."""

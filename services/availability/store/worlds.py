@@ -14,10 +14,11 @@ from services.availability.domain import (
 )
 from services.availability.store.catalog import CatalogRows
 from services.availability.store.changes import Changed, ChangeRows
-from services.availability.store.codec import allocation_of, resource_of, service_type_of
+from services.availability.store.codec import resource_of, service_type_of
 from services.availability.store.projection import Position, projected
 from services.availability.store.rows import bound, fetch
 from services.availability.store.schedules import ScheduleRows
+from services.availability.store.time_codec import allocation_of
 
 RESOURCES = """
 SELECT * FROM availability.resource

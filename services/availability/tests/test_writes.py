@@ -41,6 +41,7 @@ async def test_a_resource_comes_back_as_it_went_in(ann):
         home={"latitude": 52.5, "longitude": 13.4},
         joined_on={"year": 2030, "month": 2, "day": 28},
         labels={"team": "a"},
+        limits={"per_day": 3, "per_week": 9, "minutes_per_day": 400},
     )
     made = (await ann("CreateResource", catalog_pb2.CreateResourceRequest(resource=sent))).resource
     assert position.decode(made.freshness) == {"catalog": 1}
@@ -65,6 +66,12 @@ async def test_a_service_type_comes_back_as_it_went_in(ann):
         min_notice={"seconds": 90},
         max_horizon={"seconds": 86400},
         labels={"a": "b"},
+        merge_policy="MERGE_ALLOWED",
+        merge_size_max=3,
+        seat_loss_per_joint=1,
+        protected=True,
+        impact=70,
+        external_event_type_keys=["calcom:1"],
     )
     request = catalog_pb2.CreateServiceTypeRequest(service_type=sent)
     made = (await ann("CreateServiceType", request)).service_type
