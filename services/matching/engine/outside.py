@@ -88,6 +88,10 @@ class Availability(Protocol):
         """Returns how long the service type takes."""
         ...
 
+    async def buffers(self, service_type_id: str) -> tuple[int, int]:
+        """Returns the minutes the service type keeps free before and after its slot."""
+        ...
+
     async def offers(
         self, month: Month, *, skill: str, resource_ids: tuple[str, ...], at_least_as_fresh: str
     ) -> Offers:

@@ -1,4 +1,4 @@
-"""Asks assignment what is wanted and what is committed; both are plain reads that call nobody."""
+"""Asks assignment what is wanted and what is committed (plain reads that call nobody); commits."""
 
 import grpc
 import numpy as np
@@ -10,9 +10,13 @@ from fairslot.assignment.v1 import (
 )
 
 from kit.channel import call
-from services.matching.domain import Question, Window
+from services.matching.domain import Candidate, Question, Window, moment_of
 from services.matching.engine import Workload
+from services.matching.engine.batch import Committed
 from services.matching.peers.spans import interval, window
+
+# What the ledger keeps of a reason.
+REASON_MAX = 2048
 
 
 class AssignmentPeer:
@@ -53,3 +57,20 @@ class AssignmentPeer:
             bookings=np.array(reply.bookings, dtype=np.int64),
             delivered=np.array(reply.delivered, dtype=np.int64) > 0,
         )
+
+    async def assign(
+        self, booking_request_id: str, candidate: Candidate, *, reason: str, key: str
+    ) -> Committed:
+        """Commits a plan to a booking request. With a reason given and no alternatives wanted, the
+        ledger asks nothing of matching in return.
+        """
+        request = assignment_pb2.AssignRequest(
+            booking_request_id=booking_request_id,
+            resource_ids=candidate.resource_ids,
+            reason=reason[:REASON_MAX],
+            alternatives=0,
+            request_id=key,
+        )
+        request.start.FromDatetime(moment_of(candidate.start))
+        made = (await call(self._ledger.Assign, request)).assignment
+        return Committed(made.id, made.freshness)

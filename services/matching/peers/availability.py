@@ -68,6 +68,13 @@ class AvailabilityPeer:
         found = await call(self._catalog.GetServiceType, request)
         return found.service_type.duration.ToTimedelta() // MINUTE
 
+    async def buffers(self, service_type_id: str) -> tuple[int, int]:
+        """Returns the minutes the service type keeps free before and after its slot."""
+        request = catalog_pb2.GetServiceTypeRequest(id=service_type_id)
+        found = (await call(self._catalog.GetServiceType, request)).service_type
+        before, after = found.buffer_before.ToTimedelta(), found.buffer_after.ToTimedelta()
+        return -(-before // MINUTE), -(-after // MINUTE)
+
     async def offers(
         self, month: Month, *, skill: str, resource_ids: tuple[str, ...], at_least_as_fresh: str
     ) -> Offers:

@@ -1,17 +1,17 @@
 """Serves each call of MatchingService; what its messages mean is read and written here."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any, TypeVar
 
 import grpc
 from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
 from fairslot.type.v1 import type_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
 
 from kit.fault import Invalid
-from services.matching.domain import Candidate, Month, MonthError, Question, Ranking, Window
+from services.matching.domain import Month, MonthError, Question, Ranking, Window
 from services.matching.engine import (
     DEFAULT_LIMIT,
     DEFAULT_MAX_REJECTIONS,
@@ -20,12 +20,14 @@ from services.matching.engine import (
     FairnessCall,
     RankCall,
 )
+from services.matching.engine.batch import Batches
 from services.matching.peers.spans import moment, window
 from services.matching.rules.fairness import Share
+from services.matching.servicer.batch import batch_call, batch_message
+from services.matching.servicer.candidates import candidate_message
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Read = TypeVar("Read")
-SECONDS_PER_MINUTE = 60
 # Shares are shown to a millionth.
 DECIMALS = 6
 
@@ -33,15 +35,24 @@ DECIMALS = 6
 class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Keeps the engine that answers."""
+    def __init__(self, engine: Engine, batches: Batches) -> None:
+        """Keeps the parts of the engine that answer."""
         self._engine = engine
+        self._batches = batches
 
     async def RankCandidates(  # noqa: N802
         self, request: matching_pb2.RankCandidatesRequest, context: Context
     ) -> matching_pb2.RankCandidatesResponse:
         """Ranks plans for a booking request, or for an inline question."""
         return ranking_message(await self._engine.rank(_rank_call(request)))
+
+    async def PlanBatch(  # noqa: N802
+        self, request: matching_pb2.PlanBatchRequest, context: Context
+    ) -> AsyncIterator[matching_pb2.PlanBatchResponse]:
+        """Plans several booking requests together; streams progress, items and a summary."""
+        async with aclosing(self._batches.plan(batch_call(request))) as said:
+            async for one in said:
+                yield batch_message(one)
 
     async def GetFairness(  # noqa: N802
         self, request: matching_pb2.GetFairnessRequest, context: Context
@@ -106,7 +117,7 @@ def _read(read: Callable[[], Read], field: str) -> Read:
 def ranking_message(ranking: Ranking) -> matching_pb2.RankCandidatesResponse:
     """Returns the message of a ranking; the same ranking always gives the same bytes."""
     return matching_pb2.RankCandidatesResponse(
-        candidates=[_candidate_message(one) for one in ranking.candidates],
+        candidates=[candidate_message(one) for one in ranking.candidates],
         rejections=[
             matching_pb2.Rejection(
                 resource_id=one.resource_id,
@@ -120,25 +131,6 @@ def ranking_message(ranking: Ranking) -> matching_pb2.RankCandidatesResponse:
         optimality=matching_pb2.RankCandidatesResponse.Optimality.OPTIMAL,
         freshness=ranking.freshness,
         result=ranking.result,
-    )
-
-
-def _candidate_message(candidate: Candidate) -> matching_pb2.Candidate:
-    return matching_pb2.Candidate(
-        resource_ids=candidate.resource_ids,
-        start=Timestamp(seconds=candidate.start * SECONDS_PER_MINUTE),
-        end=Timestamp(seconds=candidate.end * SECONDS_PER_MINUTE),
-        match_percent=candidate.match_percent,
-        terms=[
-            matching_pb2.Term(
-                rule=term.rule,
-                points=term.points,
-                max_points=term.max_points,
-                reason=term.reason,
-            )
-            for term in candidate.terms
-        ],
-        explanation=candidate.explanation,
     )
 
 

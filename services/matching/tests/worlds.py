@@ -45,6 +45,8 @@ class World:
     party_size: int = 0
     asked_zone: str = ""
     rejections: tuple[Rejection, ...] = ()
+    # Minutes kept free before and after a slot.
+    buffers: tuple[int, int] = (0, 0)
     # Skills the work requires, and who has them; nobody named: everybody.
     required_skills: tuple[str, ...] = ()
     able: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -133,6 +135,10 @@ class WorldAvailability:
     async def duration_minutes(self, service_type_id):
         self.calls.names.append("duration")
         return self.world.duration
+
+    async def buffers(self, service_type_id):
+        self.calls.names.append("buffers")
+        return self.world.buffers
 
     async def offers(self, month, *, skill, resource_ids, at_least_as_fresh):
         self.calls.names.append("offers")
