@@ -61,9 +61,15 @@ async def open_pool(
 
 
 @asynccontextmanager
-async def tenant_transaction(pool: Pool, tenant: str) -> AsyncIterator[Connection]:
-    """Yields a connection inside a transaction that sees and writes one tenant's rows alone."""
+async def tenant_transaction(
+    pool: Pool, tenant: str, *, snapshot: bool = False
+) -> AsyncIterator[Connection]:
+    """Yields a connection inside a transaction that sees and writes one tenant's rows alone; with
+    `snapshot` all it reads is of one moment.
+    """
     async with borrowed(pool) as connection, translated(), connection.transaction():
+        if snapshot:
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         await connection.execute("SELECT set_config('app.tenant_id', %s, true)", (tenant,))
         yield connection
 

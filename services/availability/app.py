@@ -20,7 +20,16 @@ from kit.db import open_pool, ready
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
-from services.availability.engine import Checking, Editing, Reading, Searching, Worlds
+from services.availability.engine import (
+    Blocks,
+    Checking,
+    Editing,
+    Gate,
+    Reading,
+    Searching,
+    Surveying,
+    Worlds,
+)
 from services.availability.listener import CATALOG_STREAM, CATALOG_SUBJECTS, Follower, Projector
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.zones import Zones
@@ -30,10 +39,12 @@ from services.availability.servicer import (
     CatalogServicer,
     ScheduleServicer,
 )
-from services.availability.store import Projection, Upkeep, WorldRows
+from services.availability.store import Projection, Upkeep, WorldRows, open_blocks
 
 # Beyond every deadline: only what nobody waits for any more is ended by it.
 SESSION = "-c statement_timeout=10s -c timezone=UTC"
+# Questions that work out blocks at once, and how many more may wait to; the next is sent away.
+COMPUTING_MAX, WAITING_MAX = 8, 2_000
 VERSION_7, VARIANT = 0x7, 0x8000_0000_0000_0000
 
 
@@ -46,6 +57,10 @@ class Settings(ServiceSettings):
     # Connections at most; each is a process of PostgreSQL.
     database_connections: int = 6
     nats_url: str
+    # Where processes share what they computed; empty: each computes for itself.
+    redis_url: str = ""
+    # How long Redis may take before we go on without it.
+    redis_timeout_seconds: float = 0.05
     # How many servers keep each event.
     stream_replicas: int = 1
 
@@ -70,6 +85,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             autocommit=True,
         ) as pool,
         open_bus(settings.nats_url, name="availability") as bus,
+        open_blocks(settings.redis_url, timeout_seconds=settings.redis_timeout_seconds) as shared,
     ):
         await bus.ensure_stream(CATALOG_STREAM, CATALOG_SUBJECTS, replicas=settings.stream_replicas)
         clock, zones = SystemClock(), Zones()
@@ -80,8 +96,10 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         projector = Projector(bus, Projection(settings.worker_database_url))
         editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
+        gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
+        surveying = Surveying(worlds, Blocks(shared, gate, clock), expansions, clock)
         availability = AvailabilityServicer(
-            Searching(worlds, expansions, clock), Checking(worlds, expansions, clock)
+            Searching(surveying, expansions), Checking(worlds, expansions, clock)
         )
         relay = Relay(
             url=settings.worker_database_url, bus=bus, schema="availability", encode=encode

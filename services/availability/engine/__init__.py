@@ -1,18 +1,23 @@
 """What availability does: edits and reads of the catalog, searches, checks and explanations."""
 
+from services.availability.engine.answers import Cache, Matrix, Paging, SlotPage
 from services.availability.engine.asking import Ask, window_invalid
+from services.availability.engine.blocks import Blocks
 from services.availability.engine.checking import Check, Checked, Checking, Offered
 from services.availability.engine.editing import Edit, Editing
+from services.availability.engine.gate import Gate
 from services.availability.engine.outcomes import Rejection
 from services.availability.engine.paging import name_after, name_token
 from services.availability.engine.reading import Expanded, Reading
 from services.availability.engine.recording import check_etag
-from services.availability.engine.searching import Cache, Matrix, Paging, Searching, SlotPage
+from services.availability.engine.searching import Searching
+from services.availability.engine.surveying import Surveying
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
 
 __all__ = [
     "Ask",
+    "Blocks",
     "Cache",
     "Check",
     "Checked",
@@ -20,6 +25,7 @@ __all__ = [
     "Edit",
     "Editing",
     "Expanded",
+    "Gate",
     "Matrix",
     "Offered",
     "Paging",
@@ -27,6 +33,7 @@ __all__ = [
     "Rejection",
     "Searching",
     "SlotPage",
+    "Surveying",
     "World",
     "Worlds",
     "check_etag",

@@ -24,7 +24,7 @@ from services.availability.engine.asking import (
     wanted_of,
     window_invalid,
 )
-from services.availability.engine.searching import MEMORY_REACH
+from services.availability.engine.surveying import MEMORY_REACH
 from services.availability.engine.worlds import Found, Worlds
 from services.availability.rules.attempt import Attempt
 from services.availability.rules.expansions import Expansions

@@ -35,7 +35,7 @@ def rejections(
 ) -> Iterator[Rejection]:
     """Gives those asked about who are free at no slot, by id."""
     qualified = {contender.lane.resource.id: contender for contender in contenders}
-    for resource in world.asked(question.wanted):
+    for resource in world.roster.asked(question.wanted):
         if resource.id in free:
             continue
         contender = qualified.get(resource.id)
@@ -60,7 +60,7 @@ def outcome_of_nothing(
     if low >= high:
         beyond = window.start >= bounds.latest
         return Outcome(0, None, horizon=beyond, notice=not beyond)
-    reasons = Counter(world.ineligible(question.wanted))
+    reasons = Counter(world.roster.ineligible(question.wanted))
     for contender in islice(contenders, REASONS_MAX):
         reasons[_absence(contender, question, expansions)[0]] += 1
     return Outcome(0, None, reasons=reasons)

@@ -1,53 +1,37 @@
 """One tenant in memory: its catalog, schedules and allocations, and what is derived from them."""
 
-from collections import Counter, OrderedDict
+import heapq
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from weakref import WeakValueDictionary
 
 from services.availability.domain import (
     BLOCKING_STATES,
     Allocation,
-    ObstacleCode,
-    Resource,
+    AllocationState,
     Schedule,
+    SlotShape,
+    Span,
     Wanted,
     floor_minute,
 )
-from services.availability.rules.eligibility import ineligibility, qualified_until
+from services.availability.engine.board import Board
+from services.availability.engine.roster import Roster
+from services.availability.rules.expansions import Expansions
 from services.availability.rules.lane import Lane, lane_of
 from services.availability.rules.slots import Contender
 from services.availability.rules.working import Pattern, pattern_of
-from services.availability.store import Difference, Everything
+from services.availability.store import Difference, Everything, Position
 
 # What ended before this long ago no longer matters to anybody who looks ahead; limits per week
 # count from last Monday on.
 KEPT_BEHIND = timedelta(days=10)
-# Sets of eligible resources kept, one per question's form.
-ELIGIBLE_MAX = 4_096
 # Versions remembered of allocations that ended, against events that come late.
 ENDED_MAX = 50_000
-
-
-@dataclass(slots=True)
-class Eligible:
-    """Who may serve a form of question, best static priority first, and why others may not."""
-
-    ids: tuple[str, ...]
-    untils: tuple[int, ...]
-    # How many are kept out by what; counted when first asked.
-    ineligible: Counter[ObstacleCode] | None = None
-
-
-@dataclass(slots=True)
-class Index:
-    """Resources in the order of static priority, and which of them have a skill or a zone."""
-
-    ranked: list[str] = field(default_factory=list)
-    rank: dict[str, int] = field(default_factory=dict)
-    by_skill: dict[str, list[str]] = field(default_factory=dict)
-    by_zone: dict[str, list[str]] = field(default_factory=dict)
+# Service classes with bits in memory; the one not asked for longest goes first.
+BOARDS_MAX = 64
 
 
 class World:
@@ -61,14 +45,18 @@ class World:
         self.schedules = dict(everything.schedules)
         self.service_types = dict(everything.service_types)
         self.generations = dict(everything.generations)
+        self.roster = Roster(self.resources)
+        self._position = everything.position
+        self._stamps = dict(everything.stamps)
         self._known: dict[str, Allocation] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._taken: dict[str, dict[str, Allocation]] = {}
+        # Live holds by when they end, with the version that ends then.
+        self._expiries: list[tuple[datetime, str, int]] = []
         self._lanes: dict[str, Lane] = {}
         self._patterns: dict[str, Pattern] = {}
         self._same: WeakValueDictionary[Pattern, Pattern] = WeakValueDictionary()
-        self._eligible: OrderedDict[Wanted, Eligible] = OrderedDict()
-        self._index: Index | None = None
+        self._boards: OrderedDict[SlotShape, Board] = OrderedDict()
         for allocation in everything.allocations:
             self.allocate(allocation, {})
 
@@ -83,6 +71,7 @@ class World:
             # A resource without a zone of its own is read in the tenant's.
             self._lanes.clear()
             self._patterns.clear()
+            self._boards.clear()
         listed = False
         for resource_id in difference.resource_ids:
             listed |= self.resources.get(resource_id) != difference.resources.get(resource_id)
@@ -93,30 +82,88 @@ class World:
         self.resources.update(difference.resources)
         self.schedules.update(difference.schedules)
         if listed:
-            self._eligible.clear()
-            self._index = None
+            before, self.roster = self.roster, Roster(self.resources)
+            if before.ranked != self.roster.ranked:
+                # Every resource's bit may be another now.
+                self._boards.clear()
+        for board in self._boards.values():
+            for resource_id in difference.resource_ids & self.roster.rank.keys():
+                board.touch_all(self.roster.rank[resource_id])
 
-    def allocate(self, allocation: Allocation, generations: Mapping[str, int]) -> None:
-        """Takes over an event of the ledger, unless a later one of the allocation is known."""
+    def allocate(
+        self, allocation: Allocation, generations: Mapping[str, int], at: Position | None = None
+    ) -> None:
+        """Takes over an event of the ledger, unless a later one of the allocation is known.
+
+        `at` is the event's place in the ledger's stream.
+        """
         for resource_id, generation in generations.items():
             if generation > self.generations.get(resource_id, 0):
                 self.generations[resource_id] = generation
         known = self._known.get(allocation.id)
+        if at is not None and not self._has_seen(at):
+            self._position = at
+            for one in (allocation, known):
+                for day in () if one is None else one.occupied.days():
+                    self._stamps[day] = at.stamp(at.number)
         if known is not None:
             if known.version >= allocation.version:
                 return
             for resource_id in known.resource_ids:
-                self._taken.get(resource_id, {}).pop(allocation.id, None)
-                self._lanes.pop(resource_id, None)
+                if self._taken.get(resource_id, {}).pop(allocation.id, None) is not None:
+                    self._lanes.pop(resource_id, None)
+                    self._touch(resource_id, known.occupied)
         self._known[allocation.id] = allocation
         if allocation.state in BLOCKING_STATES:
-            for resource_id in allocation.resource_ids:
-                self._taken.setdefault(resource_id, {})[allocation.id] = allocation
-                self._lanes.pop(resource_id, None)
+            self._take(allocation)
             return
         self._ended[allocation.id] = None
         if len(self._ended) > ENDED_MAX:
             self._known.pop(self._ended.popitem(last=False)[0], None)
+
+    def settle(self, now: datetime) -> None:
+        """Lets go of the holds that have ended by now, as nobody tells when they do."""
+        while self._expiries and self._expiries[0][0] <= now:
+            _, allocation_id, version = heapq.heappop(self._expiries)
+            known = self._known.get(allocation_id)
+            if known is None or known.version != version:
+                continue
+            for resource_id in known.resource_ids:
+                self._touch(resource_id, known.occupied)
+
+    def board(self, shape: SlotShape, expansions: Expansions) -> Board:
+        """Gives the bits of a service class; made empty when first asked for."""
+        board = self._boards.get(shape)
+        if board is None:
+            board = self._boards[shape] = Board(self, shape, expansions)
+            if len(self._boards) > BOARDS_MAX:
+                self._boards.popitem(last=False)
+        else:
+            self._boards.move_to_end(shape)
+        return board
+
+    def boards(self) -> Iterator[Board]:
+        """Gives the bits that are in memory, by service class."""
+        yield from self._boards.values()
+
+    def generation(self, span: Span) -> str:
+        """Names the state of all that is taken in a span: other names, and only those, may differ.
+
+        It changes with every event of the ledger on a day the span touches, and with every change
+        of the catalog.
+        """
+        return generation_of(self.revision, self._stamps, span)
+
+    def first_expiry(self, span: Span) -> datetime | None:
+        """Gives when the first live hold in a span ends, if there is one."""
+        ends = (
+            at
+            for at, allocation_id, version in self._expiries
+            if (known := self._known.get(allocation_id)) is not None
+            and known.version == version
+            and known.occupied.overlaps(span)
+        )
+        return min(ends, default=None)
 
     def lane(self, resource_id: str, now: datetime, *, keep: bool = True) -> Lane:
         """Gives the lane of a resource at a moment; kept until something in it changes."""
@@ -138,72 +185,32 @@ class World:
 
     def contenders(self, wanted: Wanted, now: datetime, *, keep: bool = True) -> list[Contender]:
         """Gives who may serve, best static priority first."""
-        eligible = self.eligible(wanted)
+        eligible = self.roster.eligible(wanted)
         return [
-            Contender(self.lane(resource_id, now, keep=keep), until)
-            for resource_id, until in zip(eligible.ids, eligible.untils, strict=True)
+            Contender(self.lane(one, now, keep=keep), eligible.until(one)) for one in eligible.ids
         ]
 
-    def eligible(self, wanted: Wanted) -> Eligible:
-        """Gives who may serve a form of question; the resources asked about must exist."""
-        known = self._eligible.get(wanted)
-        if known is not None:
-            self._eligible.move_to_end(wanted)
-            return known
-        ids = tuple(
-            resource_id
-            for resource_id in self._narrowed(wanted)
-            if not ineligibility(self.resources[resource_id], wanted)
-        )
-        untils = tuple(qualified_until(self.resources[one], wanted) for one in ids)
-        made = self._eligible[wanted] = Eligible(ids, untils)
-        if len(self._eligible) > ELIGIBLE_MAX:
-            self._eligible.popitem(last=False)
-        return made
+    def _has_seen(self, at: Position) -> bool:
+        """Says whether the event was in what was read, or told already."""
+        return at.made_at == self._position.made_at and at.number <= self._position.number
 
-    def ineligible(self, wanted: Wanted) -> Counter[ObstacleCode]:
-        """Counts those asked about who may not serve, each for its first reason."""
-        eligible = self.eligible(wanted)
-        if eligible.ineligible is None:
-            eligible.ineligible = Counter(
-                reasons[0].code
-                for resource in self.asked(wanted)
-                if (reasons := ineligibility(resource, wanted))
-            )
-        return eligible.ineligible
+    def _take(self, allocation: Allocation) -> None:
+        if allocation.state is AllocationState.HELD and allocation.expires_at is not None:
+            entry = (allocation.expires_at, allocation.id, allocation.version)
+            heapq.heappush(self._expiries, entry)
+        for resource_id in allocation.resource_ids:
+            self._taken.setdefault(resource_id, {})[allocation.id] = allocation
+            lane = self._lanes.get(resource_id)
+            if lane is not None:
+                self._lanes[resource_id] = lane.also(allocation)
+            self._touch(resource_id, allocation.occupied)
 
-    def asked(self, wanted: Wanted) -> Iterator[Resource]:
-        """Gives the resources a question is about, by id: those named, or all."""
-        for resource_id in sorted(set(wanted.resource_ids) or self.resources):
-            yield self.resources[resource_id]
-
-    def count_asked(self, wanted: Wanted) -> int:
-        """Counts the resources a question is about."""
-        return len(set(wanted.resource_ids)) or len(self.resources)
-
-    def _narrowed(self, wanted: Wanted) -> list[str]:
-        """Gives the shortest list by rank that holds all who may serve."""
-        index = self._ranks()
-        if wanted.resource_ids:
-            return sorted(set(wanted.resource_ids), key=index.rank.__getitem__)
-        lists = [index.ranked]
-        lists.extend(index.by_skill.get(skill.name, []) for skill in wanted.skills)
-        if wanted.zone:
-            lists.append(index.by_zone.get(wanted.zone, []))
-        return min(lists, key=len)
-
-    def _ranks(self) -> Index:
-        if self._index is not None:
-            return self._index
-        made = self._index = Index()
-        order = sorted(self.resources.values(), key=lambda one: (one.priority, one.id))
-        for rank, resource in enumerate(order):
-            made.ranked.append(resource.id)
-            made.rank[resource.id] = rank
-            made.by_zone.setdefault(resource.zone, []).append(resource.id)
-            for name in {skill.name for skill in resource.skills}:
-                made.by_skill.setdefault(name, []).append(resource.id)
-        return made
+    def _touch(self, resource_id: str, occupied: Span) -> None:
+        rank = self.roster.rank.get(resource_id)
+        if rank is None:
+            return
+        for board in self._boards.values():
+            board.touch(rank, occupied)
 
     def _pattern(self, resource_id: str) -> Pattern:
         pattern = self._patterns.get(resource_id)
@@ -226,3 +233,9 @@ class World:
             del taken[past.id]
             if not any(past.id in self._taken.get(one, {}) for one in past.resource_ids):
                 self._known.pop(past.id, None)
+
+
+def generation_of(revision: int, stamps: Mapping[int, str], span: Span) -> str:
+    """Names a state: the catalog's revision, and the last event on each day of the span."""
+    text = f"{revision} {' '.join(stamps.get(day, '-') for day in span.days())}"
+    return blake2b(text.encode(), digest_size=12).hexdigest()

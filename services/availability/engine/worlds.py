@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,7 +32,7 @@ class _Place:
     # The newest revision heard of; the world is behind while it has an older one.
     heard: int = 0
     # What the ledger said while the world was being read; none while nobody reads.
-    pending: list[LedgerMove] | None = None
+    pending: list[tuple[LedgerMove, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,17 @@ class Worlds:
         world = World(everything)
         return Found(world, True, self._freshness(world))
 
+    def in_memory(self) -> Iterator[tuple[str, World]]:
+        """Gives the tenants that are in memory."""
+        for tenant, place in self._places.items():
+            if place.world is not None:
+                yield tenant, place.world
+
+    def known(self, tenant: str) -> World | None:
+        """Gives a tenant's world if it is in memory."""
+        place = self._places.get(tenant)
+        return None if place is None else place.world
+
     def hear(self, tenant: str, revision: int) -> None:
         """Takes note of a revision that exists; the next question reads what changed."""
         place = self._places.get(tenant)
@@ -96,9 +107,9 @@ class Worlds:
             if place is None:
                 continue
             if place.pending is not None:
-                place.pending.append(move)
+                place.pending.append((move, position.made_at))
             if place.world is not None:
-                place.world.allocate(move.allocation, move.generations)
+                _tell(place.world, move, position.made_at)
         self._followed = position
         self._wake()
 
@@ -127,8 +138,8 @@ class Worlds:
             await self._wait_for_projection(tenant, self._followed)
             since = self._clock.now() - KEPT_BEHIND
             world = World(await self._rows.everything(tenant, since=since))
-            for move in place.pending:
-                world.allocate(move.allocation, move.generations)
+            for move, made_at in place.pending:
+                _tell(world, move, made_at)
             place.world = world
             return world
         finally:
@@ -191,3 +202,7 @@ class Worlds:
     def _wake(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+
+
+def _tell(world: World, move: LedgerMove, made_at: str) -> None:
+    world.allocate(move.allocation, move.generations, Position(made_at, move.position))

@@ -37,6 +37,7 @@ def ledger_move(event: Event) -> LedgerMove | None:
             tenant=event.tenant,
             allocation=_allocation(message),
             generations={one.resource_id: one.generation for one in message.resources},
+            position=event.position,
         )
     except (DecodeError, ValueError) as error:
         # The stream must go on: one event nobody can read may not hold back all that follow.

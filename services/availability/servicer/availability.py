@@ -42,9 +42,6 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
         self, request: pb.SearchSlotsRequest, context: Context
     ) -> pb.SearchSlotsResponse:
         """Lists bookable slots of a window with capacity and candidates."""
-        limit = CANDIDATES_DEFAULT
-        if request.HasField("max_candidates_per_slot"):
-            limit = request.max_candidates_per_slot
         page = await self._searching.page(
             current_caller().tenant,
             ask_in(request),
@@ -52,7 +49,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             Paging(
                 size=request.page_size or PAGE_SIZE_DEFAULT,
                 token=request.page_token,
-                candidates_max=limit,
+                candidates_max=_candidates_max(request),
                 question=_question_text(request),
             ),
         )
@@ -66,6 +63,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             current_caller().tenant,
             ask_in(request.query),
             position.decode(request.query.at_least_as_fresh),
+            _matrix_paging(request),
             with_resources=request.with_resources,
             rejections_max=request.max_rejections,
         )
@@ -187,6 +185,25 @@ def _question_text(request: pb.SearchSlotsRequest) -> str:
     return plain.SerializeToString(deterministic=True).hex()
 
 
+def _matrix_paging(request: pb.SearchSlotMatrixRequest) -> Paging | None:
+    if not request.page_size:
+        if request.page_token:
+            raise Invalid.field("page_token", "needs the page_size it was given with")
+        return None
+    return Paging(
+        size=request.page_size,
+        token=request.page_token,
+        candidates_max=_candidates_max(request.query),
+        question=_question_text(request.query),
+    )
+
+
+def _candidates_max(request: pb.SearchSlotsRequest) -> int:
+    if request.HasField("max_candidates_per_slot"):
+        return int(request.max_candidates_per_slot)
+    return CANDIDATES_DEFAULT
+
+
 def _page_message(page: SlotPage) -> pb.SearchSlotsResponse:
     return pb.SearchSlotsResponse(
         query=_query_message(page.question),
@@ -220,6 +237,8 @@ def _matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatr
         tenant_time_zone=found.tenant_time_zone,
         freshness=position.encode(found.freshness),
         result=found.result,
+        next_page_token=found.next_page_token,
+        cache=pb.SearchSlotsResponse.Cache.Value(found.cache),
     )
     if with_resources:
         kind = catalog_pb2.Resource.Kind.Value

@@ -1,5 +1,6 @@
 """What availability keeps in PostgreSQL: the truth of the catalog, and a copy of the ledger's."""
 
+from services.availability.store.blocks import Saved, SharedBlocks, open_blocks
 from services.availability.store.catalog import CatalogRows, TakenError
 from services.availability.store.changes import ChangeRows
 from services.availability.store.projection import LedgerMove, Position, Projection
@@ -15,8 +16,11 @@ __all__ = [
     "LedgerMove",
     "Position",
     "Projection",
+    "Saved",
     "ScheduleRows",
+    "SharedBlocks",
     "TakenError",
     "Upkeep",
     "WorldRows",
+    "open_blocks",
 ]

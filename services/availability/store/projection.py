@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
 from kit.db import Connection
-from services.availability.domain import Allocation
-from services.availability.store.rows import bound, fetch_one
+from services.availability.domain import Allocation, Span, ceil_minute, floor_minute
+from services.availability.store.rows import bound, fetch, fetch_one
 from services.availability.store.time_codec import allocation_values
 
 LEDGER = "ASSIGNMENT"
@@ -37,6 +38,16 @@ VALUES (%(tenant_id)s, %(resource_id)s, %(generation)s)
 ON CONFLICT (tenant_id, resource_id) DO UPDATE SET generation = excluded.generation
 WHERE excluded.generation > known.generation
 """
+PRIOR = """
+SELECT tenant_id, id, occupied_start, occupied_end FROM availability.allocation
+WHERE (tenant_id, id) IN (SELECT * FROM unnest(%(tenant_ids)s::text[], %(ids)s::text[]))
+"""
+STAMP = """
+INSERT INTO availability.day_stamp (tenant_id, day, stamp)
+VALUES (%(tenant_id)s, %(day)s, %(stamp)s)
+ON CONFLICT (tenant_id, day) DO UPDATE SET stamp = excluded.stamp
+"""
+STAMPS = "SELECT day, stamp FROM availability.day_stamp WHERE tenant_id = %(tenant_id)s"
 MOVE = """
 INSERT INTO availability.projection (stream, made_at, position)
 VALUES (%(stream)s, %(made_at)s, %(position)s)
@@ -52,6 +63,8 @@ class LedgerMove:
     tenant: str
     allocation: Allocation
     generations: Mapping[str, int]
+    # Where in the ledger's stream it stands.
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,10 @@ class Position:
 
     made_at: str
     number: int
+
+    def stamp(self, number: int) -> str:
+        """Names the event at another place of the same stream."""
+        return f"{self.made_at}/{number}"
 
 
 class Projection:
@@ -94,6 +111,9 @@ class Projection:
             for resource_id, generation in sorted(move.generations.items())
         ]
         async with connection.transaction(), connection.cursor() as cursor:
+            stamps = await _stamps(connection, moves, position)
+            if stamps:
+                await cursor.executemany(STAMP, stamps)
             if allocations:
                 await cursor.executemany(UPSERT, allocations)
             if generations:
@@ -112,3 +132,33 @@ async def projected(connection: Connection) -> Position:
     """Gives how far the projection has come, to any role."""
     row = await fetch_one(connection, POSITION, {"stream": LEDGER})
     return Position("", 0) if row is None else Position(row["made_at"], int(row["position"]))
+
+
+async def day_stamps(connection: Connection, tenant: str) -> dict[int, str]:
+    """Gives the last event on each day of a tenant, as far as the projection has come."""
+    rows = await fetch(connection, STAMPS, bound(tenant, {}))
+    return {row["day"]: row["stamp"] for row in rows}
+
+
+async def _stamps(
+    connection: Connection, moves: Sequence[LedgerMove], position: Position
+) -> list[dict[str, Any]]:
+    """Gives the days on which the moves take or free time, each with the last move that does."""
+    if not moves:
+        return []
+    keys = {
+        "tenant_ids": [move.tenant for move in moves],
+        "ids": [move.allocation.id for move in moves],
+    }
+    days: dict[tuple[str, str], set[int]] = {}
+    for row in await fetch(connection, PRIOR, keys):
+        span = Span(floor_minute(row["occupied_start"]), ceil_minute(row["occupied_end"]))
+        days[row["tenant_id"], row["id"]] = set(span.days())
+    stamps: dict[tuple[str, int], str] = {}
+    for move in moves:
+        # Where it was before as well: what it leaves becomes free.
+        touched = days.setdefault((move.tenant, move.allocation.id), set())
+        touched.update(move.allocation.occupied.days())
+        stamp = position.stamp(move.position)
+        stamps.update(((move.tenant, day), stamp) for day in touched)
+    return [bound(tenant, {"day": day, "stamp": stamp}) for (tenant, day), stamp in stamps.items()]

@@ -1,4 +1,4 @@
-"""Forgets what nobody will ask for any more: old idempotency keys."""
+"""Forgets what nobody will ask for any more: old idempotency keys, and days long gone."""
 
 import asyncio
 
@@ -13,6 +13,11 @@ INTERVAL_SECONDS = 3600.0
 FORGET_KEYS = """
 DELETE FROM availability.idem WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM availability.idem WHERE created_at < now() - interval '96 hours' LIMIT 10000))
+"""
+# Limits per week count days behind; a few more for whoever looks at them.
+FORGET_DAYS = """
+DELETE FROM availability.day_stamp
+WHERE day < extract(epoch FROM now() - interval '30 days') / 86400
 """
 
 
@@ -38,4 +43,5 @@ class Upkeep:
             self._url, autocommit=True, application_name="availability-upkeep"
         )
         async with connection:
+            await connection.execute(FORGET_DAYS)
             return (await connection.execute(FORGET_KEYS)).rowcount

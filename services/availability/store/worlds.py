@@ -15,7 +15,7 @@ from services.availability.domain import (
 from services.availability.store.catalog import CatalogRows
 from services.availability.store.changes import Changed, ChangeRows
 from services.availability.store.codec import resource_of, service_type_of
-from services.availability.store.projection import Position, projected
+from services.availability.store.projection import Position, day_stamps, projected
 from services.availability.store.rows import bound, fetch
 from services.availability.store.schedules import ScheduleRows
 from services.availability.store.time_codec import allocation_of
@@ -41,7 +41,7 @@ WHERE tenant_id = %(tenant_id)s
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """All of a tenant; rows may be newer than `revision` and `position`, never older."""
+    """All of a tenant at one moment: that of `revision` and `position`."""
 
     revision: int
     position: Position
@@ -51,6 +51,8 @@ class Everything:
     service_types: Mapping[str, ServiceType]
     allocations: Sequence[Allocation]
     generations: Mapping[str, int]
+    # The last event of the ledger on each day.
+    stamps: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ class WorldRows:
 
     async def everything(self, tenant: str, *, since: datetime) -> Everything:
         """Reads all of a tenant; allocations only where they end after `since`."""
-        async with tenant_transaction(self._pool, tenant) as connection:
-            # First of all: what is read later may be newer, and then it is read once more.
+        async with tenant_transaction(self._pool, tenant, snapshot=True) as connection:
             revision = await ChangeRows(connection, tenant).revision()
             position = await projected(connection)
             values = bound(tenant, {"since": since})
@@ -94,11 +95,12 @@ class WorldRows:
                     row["resource_id"]: row["generation"]
                     for row in await fetch(connection, GENERATIONS, values)
                 },
+                stamps=await day_stamps(connection, tenant),
             )
 
     async def difference(self, tenant: str, revision: int) -> Difference | None:
         """Reads what changed after a revision; none where all must be read anew."""
-        async with tenant_transaction(self._pool, tenant) as connection:
+        async with tenant_transaction(self._pool, tenant, snapshot=True) as connection:
             changes = await ChangeRows(connection, tenant).since(revision)
             if changes is None:
                 return None

@@ -17,6 +17,7 @@ TABLES = (
     "idem",
     "calendar",
     "demand",
+    "day_stamp",
     "outbox",
 )
 

@@ -155,7 +155,7 @@ def answer(world: World, wanted: Wanted, now: datetime) -> tuple:
         table.starts.tolist(),
         table.capacities.tolist(),
         table.candidates.tolist(),
-        world.ineligible(wanted),
+        world.roster.ineligible(wanted),
     )
 
 
@@ -194,7 +194,7 @@ def test_a_kept_lane_ends_with_its_first_hold() -> None:
 
 def test_what_ended_long_ago_is_forgotten() -> None:
     truth = Truth(Random(0))
-    past = Span(START - 4000, START - 3900)
+    past = Span(START - 20_000, START - 19_900)
     old = Allocation("o", 1, AllocationState.COMPLETED, ("r0", "r1"), past, past)
     truth.told.allocate(old, {})
     for name in ("r0", "r1"):

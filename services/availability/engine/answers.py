@@ -1,0 +1,75 @@
+"""Answers to slot questions as plain values: pages for people, columns for machines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.availability.domain import Question, Resource
+from services.availability.engine.outcomes import Rejection
+from services.availability.rules.bits import Index
+from services.availability.rules.intervals import Minutes
+
+
+class Cache(StrEnum):
+    """How an answer came about."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    BYPASS = "BYPASS"
+    PARTIAL = "PARTIAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of an answer somebody wants."""
+
+    size: int
+    token: str
+    candidates_max: int
+    # Stands for everything else in the question; a token of another one is refused.
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One row of a page."""
+
+    start: int
+    end: int
+    capacity: int
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPage:
+    """One page of slots."""
+
+    question: Question
+    slots: Sequence[Slot]
+    result: str
+    freshness: Mapping[str, int]
+    cache: Cache
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """An answer in columns; `candidates` are indexes into `resources`, slot after slot.
+
+    `capacities` counts all who are free, `listed` those of them that are among the candidates.
+    """
+
+    question: Question
+    resources: Sequence[Resource]
+    starts: Minutes
+    capacities: Index
+    candidates: Index
+    months: Sequence[str]
+    offered: Sequence[Sequence[int]]
+    rejections: Sequence[Rejection]
+    rejected_count: int
+    tenant_time_zone: str
+    result: str
+    freshness: Mapping[str, int]
+    cache: Cache
+    next_page_token: str
