@@ -17,6 +17,9 @@ from services.matching.domain.moments import (
 )
 from services.matching.domain.question import (
     Candidate,
+    NextStep,
+    Optimality,
+    Place,
     Question,
     Ranking,
     Rejection,
@@ -30,6 +33,9 @@ __all__ = [
     "Candidate",
     "Month",
     "MonthError",
+    "NextStep",
+    "Optimality",
+    "Place",
     "Question",
     "Ranking",
     "Rejection",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,14 @@ class Window:
 
     start: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A point on the earth, in degrees."""
+
+    latitude: float
+    longitude: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +31,10 @@ class Question:
     required_skills: tuple[str, ...] = ()
     resource_ids: tuple[str, ...] = ()
     zone: str = ""
+    # Where the work is; None: not given.
+    place: Place | None = None
+    # Who asks; whoever served them before is preferred.
+    customer_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class Resource:
     priority: int = 0
     capacity_max: int = 0
     zone: str = ""
+    movable: bool = False
+    adjacent_ids: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,6 +96,24 @@ class Rejection:
     reasons: tuple[str, ...]
 
 
+class Optimality(StrEnum):
+    """How good a ranking is."""
+
+    OPTIMAL = "OPTIMAL"
+    BOUNDED = "BOUNDED"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """Something a person can do so that a request can be served; `slot` in minutes (UTC)."""
+
+    kind: str
+    sentence: str
+    resource_ids: tuple[str, ...] = ()
+    slot: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """Ranked candidates, best first, and who was left out."""
@@ -91,3 +124,7 @@ class Ranking:
     policy: str
     freshness: str
     result: str
+    optimality: Optimality = Optimality.OPTIMAL
+    # Of a BOUNDED ranking: no plan suits better by more than so many percent.
+    gap_percent: int = 0
+    next_steps: tuple[NextStep, ...] = ()

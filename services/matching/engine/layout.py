@@ -16,7 +16,7 @@ from services.matching.domain import (
 )
 from services.matching.engine.outside import Column, Mask, Matrix
 from services.matching.rules.filters import FILTERS, Asked, refusals
-from services.matching.rules.preferences import Policy
+from services.matching.rules.policies import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class Layout:
     starts: Column
     capacities: Column
     pairs: Column
+    # Beside the pairs; None where nobody has wishes, and where no place was given.
+    suits: Column | None
+    travel_minutes: Column | None
     # Slots that touch the same local days form a group: the group of each slot, and each group's
     # first and last day since 1970-01-01.
     slot_groups: Column
@@ -49,6 +52,17 @@ class Layout:
     def empty(self) -> bool:
         """Whether nobody passes."""
         return not len(self.pairs)
+
+    def pair_of(self, slot: int, resource: int) -> int:
+        """Gives the place of a pair among all pairs."""
+        first = int(self.capacities[:slot].sum())
+        own = self.pairs[first : first + int(self.capacities[slot])]
+        return first + int(np.flatnonzero(own == resource)[0])
+
+    @property
+    def count(self) -> int:
+        """How many pairs there are."""
+        return len(self.pairs)
 
     @property
     def resources(self) -> Column:
@@ -80,10 +94,13 @@ def lay_out(asked: Asked, matrix: Matrix, zone: ZoneInfo) -> Layout:
     served, rejections = _served(asked, matrix)
     fitting = _fitting(asked, matrix.starts)
     pairs, capacities = matrix.pairs, matrix.capacities
+    suits, travel = matrix.suits, matrix.travel_minutes
     if rejections or not fitting.all():
         slots = np.repeat(np.arange(len(capacities), dtype=np.int64), capacities)
         kept = served[pairs] & fitting[slots]
         pairs = pairs[kept]
+        suits = None if suits is None else suits[kept]
+        travel = None if travel is None else travel[kept]
         capacities = np.bincount(slots[kept], minlength=len(capacities))
     groups, first_days, last_days, skipped_days = _groups(matrix.starts, matrix.duration, zone)
     months, group_months = _months(first_days)
@@ -94,6 +111,8 @@ def lay_out(asked: Asked, matrix: Matrix, zone: ZoneInfo) -> Layout:
         starts=matrix.starts,
         capacities=capacities,
         pairs=pairs,
+        suits=suits,
+        travel_minutes=travel,
         slot_groups=groups,
         first_days=first_days,
         last_days=last_days,

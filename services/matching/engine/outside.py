@@ -1,6 +1,7 @@
 """What the engine asks of the two other contexts, and their answers as columns."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matching.domain import Month, Question, Rejection, Resource, Window
+from services.matching.rules.merges import Terms
 
 Column: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -38,6 +40,12 @@ class Matrix:
     time_zone: str
     freshness: str
     result: str
+    # Beside the pairs: how much the slot suits the resource, -100 to 100, and how many minutes it
+    # travels, -1 where that is not known. None: nobody has wishes; no place was given.
+    suits: Column | None = None
+    travel_minutes: Column | None = None
+    # How several may serve together; None: they may not.
+    merging: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +60,21 @@ class Workload:
     bookings: Column
     # Whether all of the day's work has ended.
     delivered: Mask
+    # Minutes of work on the day, and how many of the bookings are records taken over from
+    # elsewhere, which fairness leaves out; None: not said, and none.
+    minutes: Column | None = None
+    legacy: Column | None = None
+    # Who served the customer before, and how often.
+    familiar: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How many working days one resource offers in a month."""
+    """How many working days, and minutes on them, one resource offers in a month."""
 
     resource: Resource
     days: int
+    minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

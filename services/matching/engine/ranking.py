@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 from kit.fault import Invalid
 from services.matching.domain import (
-    Candidate,
     Question,
     Ranking,
     Rejection,
@@ -18,12 +17,14 @@ from services.matching.domain import (
     moment_of,
 )
 from services.matching.engine.explaining import Scene
+from services.matching.engine.joint import Choices, joint_choices, unknown
 from services.matching.engine.layout import Scope, lay_out
+from services.matching.engine.merging import merging_of
 from services.matching.engine.outside import Assignment, Availability, Matrix, Workload
 from services.matching.engine.people import Pool, pools
 from services.matching.engine.scoring import Tables, best, tabulate
 from services.matching.rules.filters import Asked, failures
-from services.matching.rules.preferences import POLICIES, Policy, policy_named
+from services.matching.rules.policies import POLICIES, Policy, policy_named
 from services.matching.rules.sentences import nothing_sentence
 
 DEFAULT_LIMIT = 10
@@ -68,6 +69,8 @@ class Inputs:
     slot_start: int | None = None
     # None where nobody is free, so that nothing was asked.
     work: Work | None = None
+    # The same question for whoever could be part of a merge; None where none was looked for.
+    parts: "Inputs | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,42 @@ async def rank(call: RankCall, availability: Availability, assignment: Assignmen
     if not scope.layout.empty:
         work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
         inputs = replace(inputs, work=work)
+    if wants_merges(inputs, scope, limit=call.limit):
+        parts = await _parts(call, inputs, policy, availability, assignment)
+        inputs = replace(inputs, parts=parts)
     ranking = _decided(inputs, scope, limit=call.limit, max_rejections=call.max_rejections)
     return Ranked(ranking, inputs)
+
+
+def wants_merges(inputs: Inputs, scope: Scope, *, limit: int) -> bool:
+    """Says whether merges could be among the candidates wanted: singles come before them."""
+    party = inputs.question.party_size
+    return scope.matrix.merging is not None and party > 1 and len(scope.layout.pairs) < limit
+
+
+async def _parts(
+    call: RankCall,
+    inputs: Inputs,
+    policy: Policy,
+    availability: Availability,
+    assignment: Assignment,
+) -> Inputs:
+    """Asks who is free whatever the party, and, where they can merge, for their work."""
+    question = replace(inputs.question, party_size=0)
+    matrix = await availability.slots(
+        question,
+        max_rejections=0,
+        at_least_as_fresh=call.at_least_as_fresh,
+        as_if_now=call.as_if_now,
+    )
+    parts = Inputs(question, matrix, inputs.slot_start)
+    scope = scope_of(parts, policy)
+    terms = inputs.matrix.merging
+    assert terms is not None
+    if scope.layout.empty or not merging_of(scope, inputs.question.party_size, terms).usable:
+        return parts
+    work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
+    return replace(parts, work=work)
 
 
 def known_policy(name: str) -> Policy:
@@ -131,19 +168,18 @@ def decide(inputs: Inputs, policy: Policy, *, limit: int, max_rejections: int) -
 
 def _decided(inputs: Inputs, scope: Scope, *, limit: int, max_rejections: int) -> Ranking:
     matrix, layout = scope.matrix, scope.layout
-    rejections = _merged(matrix.rejections, layout.rejections, most=max_rejections)
-    rejected_count = matrix.rejected_count + len(layout.rejections)
-    candidates: tuple[Candidate, ...] = ()
-    result = _nothing(matrix, rejections, rejected_count)
-    if inputs.work is not None:
-        tables = tables_of(scope, inputs.work)
-        # Where only some were asked for, one alone says nothing.
-        alone = len(layout.resources) == 1 and not inputs.question.resource_ids
-        scene = Scene(scope, tables, alone=alone)
-        # The best is explained even where none is wanted, for the sentence.
-        choices = best(scope, tables, limit=max(limit, 1))
-        found = tuple(scene.candidate(choice) for choice in choices)
-        candidates, result = found[:limit], scene.headline(found[0])
+    singles = _singles(inputs, scope, limit=limit)
+    joint = _joint(inputs, scope, limit=limit - layout.count)
+    left_out = [
+        one
+        for one in (*matrix.rejections, *layout.rejections)
+        if one.resource_id not in joint.usable
+    ]
+    rejections = tuple(sorted(left_out, key=lambda one: one.resource_id)[:max_rejections])
+    free = {matrix.resources[row].id for row in layout.resources.tolist()}
+    rejected_count = matrix.rejected_count + len(layout.rejections) - len(joint.usable - free)
+    result = singles.result or joint.result or _nothing(matrix, rejections, rejected_count)
+    candidates = (*singles.candidates[:limit], *joint.candidates)
     return Ranking(
         candidates=candidates,
         rejections=rejections,
@@ -151,6 +187,41 @@ def _decided(inputs: Inputs, scope: Scope, *, limit: int, max_rejections: int) -
         policy=scope.policy.name,
         freshness=matrix.freshness,
         result=result,
+        optimality=joint.optimality,
+        gap_percent=joint.gap_percent,
+    )
+
+
+def _singles(inputs: Inputs, scope: Scope, *, limit: int) -> Choices:
+    """Picks and explains the best resources that serve alone."""
+    if inputs.work is None:
+        return Choices()
+    layout = scope.layout
+    tables = tables_of(scope, inputs.work)
+    # Where only some were asked for, one alone says nothing.
+    alone = len(layout.resources) == 1 and not inputs.question.resource_ids
+    scene = Scene(scope, tables, alone=alone)
+    # The best is explained even where none is wanted, for the sentence.
+    choices = best(scope, tables, limit=max(limit, 1))
+    found = tuple(scene.candidate(choice) for choice in choices)
+    return Choices(found, scene.headline(found[0]))
+
+
+def _joint(inputs: Inputs, scope: Scope, *, limit: int) -> Choices:
+    """Picks and explains the best merges, after all who serve alone."""
+    parts, terms = inputs.parts, scope.matrix.merging
+    if parts is None or terms is None or limit <= 0:
+        return Choices()
+    theirs = scope_of(parts, scope.policy)
+    merging = merging_of(theirs, inputs.question.party_size, terms)
+    if parts.work is None:
+        return Choices(optimality=unknown(merging))
+    served = scope.layout.starts[scope.layout.capacities > 0]
+    return joint_choices(
+        merging,
+        tables_of(theirs, parts.work),
+        without=frozenset(served.tolist()),
+        limit=limit,
     )
 
 
@@ -207,12 +278,6 @@ def tables_of(scope: Scope, work: Work) -> Tables:
     return tabulate(
         scope, work.workload, work.shared, first_day=work.first_day, end_day=work.end_day
     )
-
-
-def _merged(
-    theirs: tuple[Rejection, ...], ours: tuple[Rejection, ...], *, most: int
-) -> tuple[Rejection, ...]:
-    return tuple(sorted((*theirs, *ours), key=lambda one: one.resource_id)[:most])
 
 
 def _nothing(matrix: Matrix, rejections: tuple[Rejection, ...], rejected_count: int) -> str:

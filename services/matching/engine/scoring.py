@@ -10,7 +10,7 @@ from services.matching.domain import Month
 from services.matching.engine.layout import Layout, Scope
 from services.matching.engine.outside import Column, Mask, Matrix, Workload
 from services.matching.engine.people import Pool, Totals, totals
-from services.matching.rules.facts import DayFacts, SlotFacts
+from services.matching.rules.facts import DayFacts, PairFacts, SlotFacts
 from services.matching.rules.fairness import Share
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Tables:
 
     day: DayFacts
     slot: SlotFacts
+    # Beside the pairs; None where nothing is known of them.
+    pair: PairFacts | None
     # Units each group would add to its month, per resource.
     added: Column
     # Units given and offered per resource and month, who is compared, and with what in all.
@@ -49,6 +51,7 @@ class Tables:
             bookings=_cell(day.bookings, row, group),
             priority_rank=_cell(day.priority_rank, row, 0),
             capacity_max=_cell(day.capacity_max, row, 0),
+            served_before=_cell(day.served_before, row, 0),
         )
 
     def share(self, row: int, month: int) -> Share | None:
@@ -99,6 +102,7 @@ def tabulate(
     fairest = _fairest(layout, people, given_after, offered_then)
     ranks, levels = _priority_ranks(matrix, layout)
     capacities = [resource.capacity_max for resource in matrix.resources]
+    served = np.array([workload.familiar.get(one.id, 0) for one in matrix.resources], np.int64)
     day = DayFacts(
         is_person=people[:, None],
         given_after=given_after,
@@ -110,6 +114,8 @@ def tabulate(
         priority_levels=levels,
         party_size=scope.asked.question.party_size,
         capacity_max=np.array(capacities, dtype=np.int64)[:, None],
+        served_before=served[:, None],
+        customer_known=bool(served[layout.resources].any()),
     )
     slot = SlotFacts(
         wait=layout.starts - matrix.window_start,
@@ -118,6 +124,7 @@ def tabulate(
     return Tables(
         day=day,
         slot=slot,
+        pair=_pairs(layout),
         added=added,
         given=given,
         offered=offered,
@@ -141,12 +148,16 @@ def best(scope: Scope, tables: Tables, *, limit: int) -> list[Choice]:
     # Cell and slot contribute to it apart, so that a pair costs one addition.
     count, width = len(layout.starts), len(matrix.resources)
     most_by_day, most_by_slot = int(by_day.max()), int(by_slot.max())
-    if (most_by_day + most_by_slot + 1) * count * width > KEY_MAX:
+    most_by_pair = sum(rule.weight for rule in policy.by_pair)
+    if (most_by_day + most_by_slot + most_by_pair + 1) * count * width > KEY_MAX:
         raise OverflowError("more pairs than one ranking can tell apart")
     by_cell = (most_by_day - by_day) * (count * width) + _ranks(matrix, tables)
     of_slot = ((most_by_slot - by_slot) * count + np.arange(count, dtype=np.int64)) * width
     keys = by_cell.reshape(-1)[layout.cells]
     keys += np.repeat(of_slot, layout.capacities)
+    by_pair = pair_points(scope, tables)
+    if by_pair is not None:
+        keys += (int(by_pair.max()) - by_pair) * (count * width)
     if limit < len(keys):
         top = np.argpartition(keys, limit - 1)[:limit]
         top = top[np.argsort(keys[top])]
@@ -155,10 +166,35 @@ def best(scope: Scope, tables: Tables, *, limit: int) -> list[Choice]:
     slots = np.searchsorted(np.cumsum(layout.capacities), top, side="right")
     rows = layout.pairs[top]
     points = by_day[rows, layout.slot_groups[slots]] + by_slot[slots]
+    if by_pair is not None:
+        points += by_pair[top]
     return [
         Choice(*picked)
         for picked in zip(slots.tolist(), rows.tolist(), points.tolist(), strict=True)
     ]
+
+
+def pair_points(scope: Scope, tables: Tables) -> Column | None:
+    """Gives the points of every pair by what depends on the resource and the time of day; None
+    where nothing is known of that.
+    """
+    facts = tables.pair
+    if facts is None or not scope.policy.by_pair:
+        return None
+    found: Column = np.zeros(len(scope.layout.pairs), dtype=np.int64)
+    for rule in scope.policy.by_pair:
+        found += np.where(rule.applies(facts), rule.points(rule.weight, facts), 0)
+    return found
+
+
+def _pairs(layout: Layout) -> PairFacts | None:
+    if layout.suits is None and layout.travel_minutes is None:
+        return None
+    return PairFacts(
+        suits=0 if layout.suits is None else layout.suits,
+        wishes_known=layout.suits is not None,
+        travel_minutes=-1 if layout.travel_minutes is None else layout.travel_minutes,
+    )
 
 
 def _totals(scope: Scope, workload: Workload, shared: Sequence[Pool], offered: Column) -> Totals:

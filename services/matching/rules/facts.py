@@ -31,6 +31,30 @@ class DayFacts:
     priority_levels: int
     party_size: int
     capacity_max: "Whole"
+    # How often it served the same customer, and whether any candidate did.
+    served_before: "Whole" = 0
+    customer_known: bool = False
+    # How many resources serve together.
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PairFacts:
+    """What depends on the resource and on the time of day."""
+
+    # How much the slot suits what the resource likes, -100 to 100, and whether anybody said.
+    suits: "Whole" = 0
+    wishes_known: bool = False
+    # Minutes from its last job, or from home; below 0: not known.
+    travel_minutes: "Whole" = -1
+
+    def at(self, place: int) -> "PairFacts":
+        """Gives the facts of one pair out of columns, as plain numbers."""
+        return PairFacts(
+            suits=_cell(self.suits, place),
+            wishes_known=self.wishes_known,
+            travel_minutes=_cell(self.travel_minutes, place),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +64,7 @@ class SlotFacts:
     # From the first possible start of the window to this start, and to the last possible start.
     wait: "Whole"
     room: int
+
+
+def _cell(column: "Whole", place: int) -> int:
+    return column if isinstance(column, int) else int(column[place])

@@ -122,8 +122,14 @@ TRAVEL = Filter(
     failing="too far away",
     reasons=("TRAVEL",),
 )
+LIMIT = Filter(
+    name="limit",
+    sentence="Has room left within its limits of the day and of the week.",
+    failing="at the limit of the day or the week",
+    reasons=("DAY_LIMIT", "WEEK_LIMIT", "MINUTES_LIMIT"),
+)
 
-FILTERS = (CAPABILITY, ZONE, PARTY, DURATION, WINDOW, UNASSIGNED, TRAVEL)
+FILTERS = (CAPABILITY, ZONE, PARTY, DURATION, WINDOW, UNASSIGNED, LIMIT, TRAVEL)
 
 
 def refusals(asked: Asked, resource: Resource) -> tuple[str, ...]:

@@ -4,23 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from services.matching.rules.facts import DayFacts, SlotFacts
+from services.matching.rules.facts import DayFacts, PairFacts, SlotFacts
 from services.matching.rules.sentences import (
     Story,
     bookings_clause,
+    continuity_clause,
     earliest_clause,
     fairness_clause,
     fit_clause,
+    joints_clause,
     priority_clause,
+    proximity_clause,
+    wishes_clause,
 )
 
 if TYPE_CHECKING:
     from services.matching.rules.facts import Truth, Whole
 
-Facts = TypeVar("Facts", DayFacts, SlotFacts)
+# How much a slot suits at most.
+SUITS_MOST = 100
+# A way of so many minutes costs half of what proximity gives.
+HALF_WAY_MINUTES = 30
+
+Facts = TypeVar("Facts", DayFacts, SlotFacts, PairFacts)
 
 
-def _by_weight(weight: int, _facts: DayFacts | SlotFacts) -> "Whole":
+def _by_weight(weight: int, _facts: DayFacts | SlotFacts | PairFacts) -> "Whole":
     return weight
 
 
@@ -105,6 +114,31 @@ def _earliest_points(weight: int, facts: SlotFacts) -> "Whole":
     return weight * (facts.room - facts.wait) // max(facts.room, 1)
 
 
+def _continuity_points(weight: int, facts: DayFacts) -> "Whole":
+    """Gives all to whoever served the customer before."""
+    return weight * (facts.served_before > 0)
+
+
+def _joints_points(weight: int, facts: DayFacts) -> "Whole":
+    """Falls with every resource beyond two."""
+    return weight * 2 // max(facts.parts, 2)
+
+
+def _wishes_points(weight: int, facts: PairFacts) -> "Whole":
+    """Rises evenly from most disliked to most liked."""
+    return weight * (facts.suits + SUITS_MOST) // (2 * SUITS_MOST)
+
+
+def _travel_known(facts: PairFacts) -> "Truth":
+    return facts.travel_minutes >= 0
+
+
+def _proximity_points(weight: int, facts: PairFacts) -> "Whole":
+    """Halves with the first half hour on the way, then falls ever more slowly."""
+    way = facts.travel_minutes * (facts.travel_minutes > 0)
+    return weight * HALF_WAY_MINUTES // (HALF_WAY_MINUTES + way)
+
+
 FAIRNESS = Preference(
     name="fairness",
     sentence="Prefers whom the month has given least for what they offer.",
@@ -112,6 +146,38 @@ FAIRNESS = Preference(
     applies=lambda facts: facts.is_person,
     points=_fairness_points,
     reason=lambda _facts, story: fairness_clause(story),
+)
+CONTINUITY = Preference(
+    name="continuity",
+    sentence="Prefers who served the same customer before.",
+    weight=15,
+    applies=lambda facts: facts.customer_known,
+    points=_continuity_points,
+    reason=lambda facts, _story: continuity_clause(facts),
+)
+JOINTS = Preference(
+    name="joints",
+    sentence="Prefers what puts the fewest resources together.",
+    weight=20,
+    applies=lambda facts: facts.parts > 1,
+    points=_joints_points,
+    reason=lambda facts, _story: joints_clause(facts),
+)
+WISHES = Preference(
+    name="preference_windows",
+    sentence="Prefers times that whoever serves likes.",
+    weight=15,
+    applies=lambda facts: facts.wishes_known,
+    points=_wishes_points,
+    reason=lambda facts, _story: wishes_clause(facts),
+)
+PROXIMITY = Preference(
+    name="proximity",
+    sentence="Prefers who has the shortest way from the last job's end, or from home.",
+    weight=25,
+    applies=_travel_known,
+    points=_proximity_points,
+    reason=lambda facts, _story: proximity_clause(facts),
 )
 FIT = Preference(
     name="fit",
@@ -162,31 +228,3 @@ COUNTED_LOAD = Preference(
     points=_counted_load_points,
     reason=lambda facts, _story: bookings_clause(facts),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A named, versioned set of preferences; it never changes once it has decided anything."""
-
-    name: str
-    by_day: tuple[Preference[DayFacts], ...]
-    by_slot: tuple[Preference[SlotFacts], ...] = ()
-
-    @property
-    def weighs_fairness(self) -> bool:
-        """Whether it needs to know what whole months gave and offered."""
-        return any(rule.name == FAIRNESS.name for rule in self.by_day)
-
-
-# The old allocator and the fair one.
-POLICIES = (
-    Policy(name="v1", by_day=(RULING_PRIORITY, COUNTED_LOAD)),
-    Policy(name="v2", by_day=(FAIRNESS, FIT, LOAD, PRIORITY), by_slot=(EARLIEST,)),
-)
-DECIDING_POLICY = "v2"
-
-
-def policy_named(name: str) -> Policy | None:
-    """Gives the policy of that name; the deciding one for no name, None for an unknown one."""
-    wanted = name or DECIDING_POLICY
-    return next((policy for policy in POLICIES if policy.name == wanted), None)

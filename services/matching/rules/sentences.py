@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from services.matching.domain import Month, Resource, Term, moment_of
-from services.matching.rules.facts import DayFacts, SlotFacts
+from services.matching.rules.facts import DayFacts, PairFacts, SlotFacts
 from services.matching.rules.fairness import TOLERANCE_PERCENT, Share
 from services.matching.rules.filters import Filter
 
@@ -83,6 +83,31 @@ def fit_clause(facts: DayFacts) -> str:
     return f"leaves {empty} of {_count(seats, 'seat')} empty"
 
 
+def joints_clause(facts: DayFacts) -> str:
+    """Says how many resources serve together."""
+    return f"joins {_count(facts.parts, 'resource')}"
+
+
+def continuity_clause(facts: DayFacts) -> str:
+    """Says whether the customer is known."""
+    count = int(facts.served_before)
+    return f"served this customer {_count(count, 'time')}" if count else "new to this customer"
+
+
+def wishes_clause(facts: PairFacts) -> str:
+    """Says how the slot suits what the resource likes."""
+    suits = int(facts.suits)
+    if suits == 0:
+        return "neither liked nor disliked at that time"
+    return f"a {'liked' if suits > 0 else 'disliked'} time ({suits:+} of 100)"
+
+
+def proximity_clause(facts: PairFacts) -> str:
+    """Says how far away the work is."""
+    minutes = int(facts.travel_minutes)
+    return f"{_elapsed(minutes)} away" if minutes else "already there"
+
+
 def earliest_clause(facts: SlotFacts) -> str:
     """Says how long after the first possible start it is."""
     wait = int(facts.wait)
@@ -104,6 +129,13 @@ def explanation(name: str, terms: Sequence[Term], *, when: str, alone: bool) -> 
         f"Fairness: {_clause(term.reason)}." for term in terms if term.rule == "fairness"
     )
     return " ".join(sentences)
+
+
+def together_text(names: Sequence[str]) -> str:
+    """Names the resources of a plan."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]} together"
 
 
 def sentence(clause: str) -> str:

@@ -14,7 +14,7 @@ from services.matching.domain import Month, Question, Rejection, Resource, floor
 from services.matching.rules.facts import DayFacts, SlotFacts
 from services.matching.rules.fairness import TOLERANCE_PERCENT, Share
 from services.matching.rules.filters import FILTERS, Asked, failures, refusals
-from services.matching.rules.preferences import POLICIES, policy_named
+from services.matching.rules.policies import POLICIES, policy_named
 from services.matching.rules.sentences import (
     Story,
     earliest_clause,

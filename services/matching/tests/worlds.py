@@ -20,6 +20,7 @@ from services.matching.domain import (
     moment_of,
 )
 from services.matching.engine import Matrix, Offer, Offers, Workload
+from services.matching.rules.merges import Terms
 
 
 def at(text: str) -> int:
@@ -50,6 +51,13 @@ class World:
     # Skills the work requires, and who has them; nobody named: everybody.
     required_skills: tuple[str, ...] = ()
     able: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    # How several may serve together; None: they may not.
+    merging: Terms | None = None
+    # How much a start suits somebody, and how many minutes away the work is from them then.
+    suits: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    travel: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    # How often somebody served the customer before.
+    familiar: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def question(self) -> Question:
@@ -107,12 +115,14 @@ class WorldAvailability:
         if question.window.start is not None:
             low, high = floor_minute(question.window.start), floor_minute(question.window.end)
         starts = sorted(s for s in world.free if low <= s and s + world.duration <= high)
-        pairs = []
+        pairs, capacities, beside = [], [], []
         for start in starts:
-            free = sorted(row_of[name] for name in world.free[start])
+            free = sorted(row_of[name] for name in world.free[start] if self.takes(name, question))
             if self.random:
                 self.random.shuffle(free)
             pairs.extend(free)
+            capacities.append(len(free))
+            beside.extend((resources[row].id, start) for row in free)
         offered = [[world.offered.get((one.id, month), 0) for month in months] for one in resources]
         return Matrix(
             window_start=low,
@@ -123,14 +133,24 @@ class WorldAvailability:
             offered=np.array(offered, dtype=np.int64).reshape(len(resources), len(months)),
             months=months,
             starts=np.array(starts, dtype=np.int64),
-            capacities=np.array([len(world.free[start]) for start in starts], dtype=np.int64),
+            capacities=np.array(capacities, dtype=np.int64),
             pairs=np.array(pairs, dtype=np.int64),
             rejections=tuple(rejections[:max_rejections]),
             rejected_count=len(rejections),
             time_zone=world.zone,
             freshness="as fresh as it gets",
             result="Nothing is free." if not starts else "Something is free.",
+            suits=_beside(world.suits, beside, 0),
+            travel_minutes=_beside(world.travel, beside, -1),
+            merging=world.merging,
         )
+
+    def takes(self, name, question):
+        """A party is left to matching, except where resources may serve together."""
+        if self.world.merging is None:
+            return True
+        size = next(one.capacity_max for one in self.world.resources if one.id == name)
+        return size == 0 or question.party_size <= size
 
     async def duration_minutes(self, service_type_id):
         self.calls.names.append("duration")
@@ -191,7 +211,14 @@ class WorldAssignment:
             delivered=np.array(
                 [(name, day) in self.world.delivered for name, day, _ in cells], dtype=np.bool_
             ),
+            familiar=self.world.familiar,
         )
+
+
+def _beside(values, pairs, nothing):
+    if not values:
+        return None
+    return np.array([values.get(pair, nothing) for pair in pairs], dtype=np.int64)
 
 
 def person(name: str, **changes: object) -> Resource:
