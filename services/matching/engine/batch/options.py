@@ -25,7 +25,8 @@ from services.matching.engine.layout import Scope
 from services.matching.engine.outside import Column, Matrix
 from services.matching.engine.ranking import Inputs, known_policy, scope_of, tables_of
 from services.matching.engine.scoring import Choice, Tables
-from services.matching.rules.preferences import FAIRNESS, Policy
+from services.matching.rules.policies import Policy
+from services.matching.rules.preferences import FAIRNESS
 
 # A request's options beyond this many are thinned out evenly.
 OPTIONS_EACH_MAX = 20_000
