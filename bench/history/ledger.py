@@ -28,6 +28,8 @@ NOT_STORED = frozenset(
         "WINDOW_INVALID",
     }
 )
+# Refusals that are surely stored: the key has this answer for ever.
+STORED = frozenset({"SLOT_TAKEN", "REQUEST_NOT_OPEN", "NOT_AVAILABLE", "ALREADY_EXISTS"})
 
 
 def lost_acks(lives: Mapping[str, Life], ledger: Mapping[str, Allocation]) -> list[Violation]:
@@ -59,14 +61,19 @@ def resurrections(lives: Mapping[str, Life], ledger: Mapping[str, Allocation]) -
 
 
 def ghosts(ops: Iterable[Op], ledger: Mapping[str, Allocation]) -> list[Violation]:
-    """Finds allocations that no call can have made: none succeeded, none ended unknown."""
-    made: set[str] = set()
-    unknown: set[str] = set()
-    for op in ops:
-        if op.rpc in ACQUIRING and op.outcome is Outcome.OK:
-            made.add(op.allocation_id)
-        elif op.rpc in ACQUIRING and op.outcome is Outcome.INFO:
-            unknown.add(op.booking_request_id)
+    """Finds allocations that no call can have made: none succeeded, none is still unknown.
+
+    A key whose refusal was stored is known: whatever became of earlier calls with it, it made
+    nothing.
+    """
+    acquiring = [op for op in ops if op.rpc in ACQUIRING]
+    made = {op.allocation_id for op in acquiring if op.outcome is Outcome.OK}
+    refused = {(op.rpc, op.key) for op in acquiring if op.reason in STORED}
+    unknown = {
+        op.booking_request_id
+        for op in acquiring
+        if op.outcome is Outcome.INFO and (op.rpc, op.key) not in refused
+    }
     return [
         Violation("ghost", f"{allocation.id} ({allocation.state}) was made by nobody")
         for allocation in ledger.values()

@@ -1,0 +1,133 @@
+"""The checkers are checked: each bug put into a ledger on purpose is caught."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from services.assignment.store import Ledger
+from services.assignment.tests.books import allocation_id, deadlocks, open_books, reason, slot
+from services.assignment.tests.storm import Storm
+
+
+def change(admin_url: str, function: str, *swaps: tuple[str, str]) -> None:
+    """Puts a bug into a function of the database, as whoever owns it."""
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        [text] = admin.execute(
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p"
+            " WHERE p.pronamespace = 'assignment'::regnamespace AND p.proname = %s",
+            (function,),
+        ).fetchone()
+        for old, new in swaps:
+            assert old in text, (function, old)
+            text = text.replace(old, new)
+        admin.execute(text.encode())
+
+
+async def stormy(database, *, seconds: float = 1.5, ledger=Ledger, **more) -> Storm:
+    """Plays a short storm on a ledger with a bug."""
+    async with open_books(database.url, size=12) as books:
+        storm = Storm(replace(books, ledger=ledger(books.pool)), resources=3, starts=6, **more)
+        await storm.run(clients=12, seconds=seconds)
+    return storm
+
+
+async def test_a_ledger_without_its_wall_and_its_locks(ledger_database):
+    change(ledger_database.admin_url, "take", ("FOR NO KEY UPDATE", ""))
+    with psycopg.connect(ledger_database.admin_url, autocommit=True) as admin:
+        admin.execute("ALTER TABLE assignment.claim DROP CONSTRAINT no_double_book")
+    report = (await stormy(ledger_database)).report(ledger_database.admin_url)
+    assert report.count("double hold") > 0
+    assert report.count("log") > 0
+
+
+async def test_locks_in_no_order(ledger_database):
+    change(ledger_database.admin_url, "take", ("ORDER BY r.resource_no", "ORDER BY random()"))
+    async with open_books(ledger_database.url, size=4) as books:
+        for number in range(40):
+            plans = (["r1", "r2", "r3", "r4"] for _ in range(4))
+            await asyncio.gather(
+                *(books.hold(*plan, at=slot(number * 2)) for plan in plans),
+                return_exceptions=True,
+            )
+            if deadlocks(ledger_database.admin_url):
+                break
+    assert deadlocks(ledger_database.admin_url) > 0
+
+
+class KeyLater(Ledger):
+    """Stores the answer under its key in a transaction of its own."""
+
+    async def place(self, key, placing, *, hold):
+        known = await self.stored(key)
+        if known is not None:
+            return known
+        outcome = await super().place(replace(key, key=""), placing, hold=hold)
+        await asyncio.sleep(0.002)
+        return outcome
+
+
+async def test_an_answer_stored_apart_from_what_it_answers(ledger_database):
+    storm = await stormy(ledger_database, ledger=KeyLater, drop=0.3)
+    report = storm.report(ledger_database.admin_url)
+    assert {violation.check for violation in report.violations} & {"ghost", "replay", "not once"}
+
+
+async def test_a_client_that_repeats_under_another_key(ledger_database):
+    storm = await stormy(ledger_database, forgets_keys=True, drop=0.3)
+    report = storm.report(ledger_database.admin_url)
+    answered = {(op.rpc, op.key) for op in storm.ops if op.outcome != "info"}
+    unanswered = {(op.rpc, op.key) for op in storm.ops} - answered
+    assert unanswered
+    assert report.violations == [], "the ledger did nothing wrong"
+
+
+async def late_confirmations(database) -> int:
+    """Counts confirmations whose lock was given to them after the hold's end and succeeded."""
+    late = 0
+    async with (
+        open_books(database.url) as books,
+        await psycopg.AsyncConnection.connect(database.admin_url) as blocker,
+    ):
+        for turn in range(4):
+            held = await books.hold("r1", at=slot(turn * 2), ttl=0.15)
+            await blocker.execute("SELECT FROM assignment.resource FOR UPDATE")
+            await blocker.execute("SELECT FROM assignment.allocation FOR UPDATE")
+            confirming = asyncio.create_task(books.confirm(allocation_id(held)))
+            left = held.allocation.expires_at - datetime.now(UTC)
+            await asyncio.sleep(left.total_seconds() + 0.02)
+            await blocker.rollback()
+            late += reason(await confirming) == "OK"
+    return late
+
+
+async def test_without_a_bug_none_is_late(ledger_database):
+    assert await late_confirmations(ledger_database) == 0
+
+
+@pytest.mark.parametrize("clock", ["now()", "statement_timestamp()"])
+async def test_a_clock_that_stands_still_while_a_lock_is_waited_for(ledger_database, clock):
+    change(
+        ledger_database.admin_url,
+        "confirm_locked",
+        ("v_at timestamptz := clock_timestamp()", f"v_at timestamptz := {clock}"),
+    )
+    assert await late_confirmations(ledger_database) > 0
+
+
+async def test_a_clock_read_inside_the_update_that_waits(ledger_database):
+    change(ledger_database.admin_url, "lock_allocation", ("FOR NO KEY UPDATE", ""))
+    change(
+        ledger_database.admin_url,
+        "confirm_locked",
+        (
+            "WHERE x.tenant_id = a.tenant_id AND x.allocation_id = a.allocation_id",
+            "WHERE x.tenant_id = a.tenant_id AND x.allocation_id = a.allocation_id"
+            " AND x.hold_expires_at > clock_timestamp()",
+        ),
+    )
+    assert await late_confirmations(ledger_database) > 0
