@@ -1,0 +1,132 @@
+// The calls the page makes, by the names of the contract.
+import { Http, query, Refusal } from "./http";
+import type {
+  Assignment,
+  BookingRequest,
+  Fairness,
+  Hold,
+  Ranking,
+  Resource,
+  Schedule,
+  ServiceType,
+  Tenant,
+  Verdict,
+} from "./types";
+
+const PAGE_SIZE = 500;
+// The page shows no more than this many of a kind; a tenant with more works through filters.
+const THINGS_MAX = 5_000;
+
+type Page<K extends string, T> = Record<K, T[]> & { nextPageToken?: string };
+
+export interface Place {
+  resourceIds: string[];
+  start: string;
+}
+
+export class Calls {
+  constructor(private readonly http: Http) {}
+
+  tenant = () => this.http.get<Tenant>("/v1/tenant");
+  resources = () => this.all<"resources", Resource>("/v1/resources", "resources", {});
+  serviceTypes = () => this.all<"serviceTypes", ServiceType>("/v1/serviceTypes", "serviceTypes", {});
+  requests = (state: string) =>
+    this.all<"requests", BookingRequest>("/v1/requests", "requests", { state });
+  request = (id: string) => this.http.get<BookingRequest>(`/v1/requests/${encodeURIComponent(id)}`);
+  assignment = (id: string) =>
+    this.http.get<Assignment>(`/v1/assignments/${encodeURIComponent(id)}`);
+
+  assignments = (startTime: string, endTime: string) =>
+    this.all<"assignments", Assignment>("/v1/assignments", "assignments", {
+      "window.startTime": startTime,
+      "window.endTime": endTime,
+    });
+
+  holds = () => this.all<"holds", Hold>("/v1/holds", "holds", {});
+
+  schedule = (resourceId: string, startTime: string, endTime: string, signal?: AbortSignal) =>
+    this.http.get<Schedule>(
+      `/v1/resources/${encodeURIComponent(resourceId)}/schedule` +
+        query({ "window.startTime": startTime, "window.endTime": endTime }),
+      signal,
+    );
+
+  rank = (bookingRequestId: string, limit: number, signal?: AbortSignal) =>
+    this.http.ask<Ranking>("/v1/candidates:rank", { bookingRequestId, limit }, signal);
+
+  explain = (
+    question: { serviceTypeId: string; partySize: number; resourceIds: string[]; start: string },
+    signal?: AbortSignal,
+  ) =>
+    this.http.ask<{ verdicts: Verdict[] }>(
+      "/v1/slots:explain",
+      {
+        serviceTypeId: question.serviceTypeId,
+        partySize: question.partySize,
+        resourceIds: question.resourceIds,
+        slot: { startTime: question.start },
+      },
+      signal,
+    );
+
+  assign = (bookingRequestId: string, place: Place, reason: string) =>
+    this.http.write<Assignment>("POST", "/v1/assignments", { bookingRequestId, ...place, reason });
+  hold = (bookingRequestId: string, place: Place) =>
+    this.http.write<Hold>("POST", "/v1/holds", { bookingRequestId, ...place });
+  confirm = (token: string) =>
+    this.http.write<Assignment>("POST", `/v1/holds/${encodeURIComponent(token)}:confirm`, {});
+  release = (token: string) =>
+    this.http.write<Hold>("DELETE", `/v1/holds/${encodeURIComponent(token)}`, undefined);
+  reassign = (id: string, place: Place, etag: string, reason: string) =>
+    this.http.write<Assignment>("POST", `/v1/assignments/${encodeURIComponent(id)}:reassign`, {
+      ...place,
+      etag,
+      reason,
+    });
+  cancel = (id: string, etag: string, reason: string) =>
+    this.http.write<Assignment>("POST", `/v1/assignments/${encodeURIComponent(id)}:cancel`, {
+      etag,
+      reason,
+    });
+
+  fairness = (month: string) => this.http.get<Fairness>(`/v1/fairness${query({ month })}`);
+  utilization = (startTime: string, endTime: string) =>
+    this.optional(
+      `/v1/utilization${query({ "window.startTime": startTime, "window.endTime": endTime })}`,
+    );
+  demand = (startTime: string, endTime: string) =>
+    this.optional(
+      `/v1/demand${query({ "window.startTime": startTime, "window.endTime": endTime })}`,
+    );
+  gaps = () => this.optional("/v1/gaps");
+
+  tellPresence = (clientId: string, bookingRequestId: string) =>
+    this.http.ask<object>("/v1/presence", { clientId, bookingRequestId });
+
+  /** Reads something this server may not know yet; undefined where it does not. */
+  private async optional(path: string): Promise<Record<string, unknown> | undefined> {
+    try {
+      return await this.http.get<Record<string, unknown>>(path);
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  private async all<K extends string, T>(
+    path: string,
+    key: K,
+    filter: Record<string, string>,
+  ): Promise<T[]> {
+    const found: T[] = [];
+    let pageToken = "";
+    do {
+      const page = await this.http.get<Page<K, T>>(
+        path + query({ ...filter, pageSize: PAGE_SIZE, pageToken }),
+      );
+      found.push(...page[key]);
+      pageToken = page.nextPageToken ?? "";
+    } while (pageToken && found.length < THINGS_MAX);
+    return found;
+  }
+}

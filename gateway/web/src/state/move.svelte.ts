@@ -1,0 +1,200 @@
+// Moving something over the board, by pointer or by keys, with the hard rules told on the way.
+import { SvelteMap } from "svelte/reactivity";
+import type { Assignment, BookingRequest, Obstacle, Verdict } from "../api/types";
+import type { Axis } from "../time/axis";
+import { dateOf, durationMs, MINUTE_MS, momentOf, spanText, wallOf } from "../time/zone";
+import type { Edits } from "./edits.svelte";
+import { says } from "./says.svelte";
+import type { World } from "./world.svelte";
+
+const STEP_MS_USUAL = 15 * MINUTE_MS;
+const ASK_AFTER_MS = 40;
+
+export interface Moving {
+  /** As it was when the move began: an edit is decided on that version. */
+  assignment?: Assignment;
+  request?: BookingRequest;
+  serviceTypeId: string;
+  partySize: number;
+  durationMs: number;
+  stepMs: number;
+  /** Which resource of the plan is being replaced. */
+  fromResource: string;
+  resourceId: string;
+  start: number;
+  by: "pointer" | "keys";
+}
+
+export type Answer = { state: "asking" | "free" | "blocked"; obstacles: Obstacle[] };
+
+export class Move {
+  moving = $state.raw<Moving | undefined>();
+  private readonly verdicts = new SvelteMap<string, Map<string, Verdict>>();
+  private asked = "";
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asking = new AbortController();
+
+  constructor(
+    private readonly world: World,
+    private readonly edits: Edits,
+  ) {}
+
+  beginAssignment(assignment: Assignment, resourceId: string, by: Moving["by"]): void {
+    const length = Date.parse(assignment.end) - Date.parse(assignment.start);
+    const { serviceTypeId, partySize, start } = assignment;
+    this.begin({
+      ...{ assignment, serviceTypeId, partySize, by, durationMs: length },
+      ...{ stepMs: this.stepOf(serviceTypeId), fromResource: resourceId, resourceId },
+      start: Date.parse(start),
+    });
+  }
+
+  beginRequest(request: BookingRequest, resourceId: string, start: number): void {
+    const { serviceTypeId, partySize } = request;
+    const length = durationMs(this.world.serviceTypes.get(serviceTypeId)?.duration ?? "3600s");
+    this.begin({
+      ...{ request, serviceTypeId, partySize, by: "keys" as const, durationMs: length },
+      ...{ stepMs: this.stepOf(serviceTypeId), fromResource: resourceId, resourceId, start },
+    });
+  }
+
+  private begin(moving: Moving): void {
+    this.verdicts.clear();
+    this.moving = moving;
+    this.ask();
+  }
+
+  /** Brings it over a resource and a moment; the start snaps to the grid of its service. */
+  over(resourceId: string, moment: number): void {
+    const { moving } = this;
+    if (!moving) return;
+    const start = this.snapped(moment, moving.stepMs);
+    if (start === moving.start && resourceId === moving.resourceId) return;
+    this.moving = { ...moving, resourceId, start };
+    this.ask();
+  }
+
+  /** Moves it by keys: some rows down, some steps or days on. */
+  nudge(axis: Axis, rows: string[], rowStep: number, steps: number): void {
+    const { moving } = this;
+    if (!moving) return;
+    const row = rows.indexOf(moving.resourceId) + rowStep;
+    const resourceId = rows[Math.min(Math.max(row, 0), rows.length - 1)] ?? moving.resourceId;
+    let start = moving.start + steps * moving.stepMs;
+    if (steps && axis.placeOf(start) === undefined) {
+      const days = axis.days;
+      const next =
+        steps > 0
+          ? days.find((day) => day.from > moving.start)?.from
+          : days.findLast((day) => day.to <= moving.start)?.to;
+      if (next === undefined) start = moving.start;
+      else start = steps > 0 ? next : next - moving.durationMs;
+    }
+    this.over(resourceId, start);
+  }
+
+  cancel(): void {
+    this.moving = undefined;
+    this.asking.abort();
+  }
+
+  /** What is known of it on a resource at its present start. */
+  answerFor(resourceId: string): Answer {
+    const { moving } = this;
+    const verdict = moving && this.verdicts.get(String(moving.start))?.get(resourceId);
+    if (!moving || !verdict) return { state: "asking", obstacles: [] };
+    // What it occupies itself is given up by the move.
+    const others = verdict.obstacles.filter((one) => one.blockingId !== moving.assignment?.id);
+    return { state: others.length ? "blocked" : "free", obstacles: others };
+  }
+
+  get plan(): string[] {
+    const { moving } = this;
+    if (!moving) return [];
+    const ids = moving.assignment?.resourceIds ?? [moving.fromResource];
+    return ids.map((id) => (id === moving.fromResource ? moving.resourceId : id));
+  }
+
+  /** Puts it down: does the edit, unless a hard rule forbids it or nothing changed. */
+  async drop(): Promise<void> {
+    const { moving, plan } = this;
+    if (!moving) return;
+    const answer = this.answerFor(moving.resourceId);
+    this.cancel();
+    const end = new Date(moving.start + moving.durationMs).toISOString();
+    const start = new Date(moving.start).toISOString().replace(".000Z", "Z");
+    if (answer.state === "blocked") {
+      says.note(`Not moved: ${reasonText(answer.obstacles)}`, "bad");
+    } else if (moving.assignment) {
+      const same = Date.parse(moving.assignment.start) === moving.start;
+      if (same && plan.join() === moving.assignment.resourceIds.join()) return;
+      await this.edits.reassign(moving.assignment, { resourceIds: plan, start }, end);
+    } else if (moving.request) {
+      const candidate = { resourceIds: plan, start, end, matchPercent: 0, terms: [] };
+      await this.edits.assign(moving.request, { ...candidate, explanation: "" });
+    }
+  }
+
+  private stepOf(serviceTypeId: string): number {
+    const type = this.world.serviceTypes.get(serviceTypeId);
+    return durationMs(type?.granularity ?? "") || STEP_MS_USUAL;
+  }
+
+  private snapped(moment: number, stepMs: number): number {
+    const zone = this.world.tenant.timeZone;
+    const wall = wallOf(zone, moment);
+    const step = stepMs / MINUTE_MS;
+    const minutes = Math.round((wall.hour * 60 + wall.minute) / step) * step;
+    return momentOf(zone, dateOf(zone, moment), minutes);
+  }
+
+  /** Asks what every resource would say to the present start, once per start. */
+  private ask(): void {
+    const { moving } = this;
+    if (!moving) return;
+    const key = String(moving.start);
+    if (this.verdicts.has(key) || this.asked === key) return this.tell();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.read(moving, key), ASK_AFTER_MS);
+  }
+
+  private async read(moving: Moving, key: string): Promise<void> {
+    this.asking.abort();
+    this.asking = new AbortController();
+    this.asked = key;
+    const question = {
+      serviceTypeId: moving.serviceTypeId,
+      partySize: moving.partySize,
+      resourceIds: this.world.resources.map((one) => one.id),
+      start: new Date(moving.start).toISOString(),
+    };
+    try {
+      const { verdicts } = await this.world.calls.explain(question, this.asking.signal);
+      this.verdicts.set(key, new Map(verdicts.map((one) => [one.resourceId, one])));
+      this.tell();
+    } catch {
+      // Without an answer the drop is tried: the ledger has the last word anyway.
+    } finally {
+      if (this.asked === key) this.asked = "";
+    }
+  }
+
+  private tell(): void {
+    const { moving } = this;
+    if (!moving) return;
+    const answer = this.answerFor(moving.resourceId);
+    const zone = this.world.tenant.timeZone;
+    const place = `${this.world.resourceName(moving.resourceId)}, ${spanText(zone, moving.start, moving.start + moving.durationMs)}`;
+    if (answer.state === "blocked") says.whisper = `${place}: not possible. ${reasonText(answer.obstacles)}`;
+    else if (answer.state === "free") says.whisper = `${place}: possible`;
+  }
+}
+
+export function reasonText(obstacles: Obstacle[]): string {
+  return obstacles.map((one) => one.detail || words(one.code)).join(" ");
+}
+
+/** A code of the contract in words: OUTSIDE_HOURS is "outside hours". */
+export function words(code: string): string {
+  return code.replaceAll("_", " ").toLowerCase();
+}
