@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_RUN_DIR = ROOT / ".run"
 LOCK_ATTEMPTS = 4
 LOCK_PAUSE_SECONDS = 0.02
-SECRET_NAMES = ("database", "postgres", "nats", "valkey")
+SECRET_NAMES = ("database", "postgres", "nats", "valkey", "calcom")
 
 
 @dataclass(frozen=True)

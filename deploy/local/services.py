@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 from deploy.local import probes
 from deploy.local.database import ServiceUrls, package_of
@@ -15,6 +14,9 @@ from deploy.local.servers import Servers
 
 # Services that are called by others find them by these settings.
 CALLED = ("availability", "matching", "assignment")
+# By tenant, the secrets with which outside calendars sign their webhooks.
+CALENDAR_SECRETS_FILE = "calendar-secrets.json"
+CALENDAR_TENANT = "demo"
 
 
 def parse_replicas(text: str) -> dict[str, int]:
@@ -73,7 +75,7 @@ def settings_of(
     servers: Servers,
     urls: Mapping[str, ServiceUrls],
     targets: Mapping[str, str],
-    jwks_path: Path,
+    run: RunDir,
 ) -> dict[str, str]:
     """Returns the settings that tell one process where everything is."""
     settings = {
@@ -81,15 +83,17 @@ def settings_of(
         "METRICS_ADDRESS": ports.address(f"{name}-metrics"),
         "NATS_URL": servers.nats_url,
         "REDIS_URL": servers.redis_url,
-        "JWKS_PATH": str(jwks_path),
+        "JWKS_PATH": str(run.path / "jwks.json"),
         # Not there until somebody writes it.
-        "FLAGS_PATH": str(jwks_path.with_name("flags.json")),
+        "FLAGS_PATH": str(run.path / "flags.json"),
     }
     if service in urls:
         settings["DATABASE_URL"] = urls[service].app
         settings["WORKER_DATABASE_URL"] = urls[service].worker
     if service == "gateway":
         settings["HTTP_ADDRESS"] = ports.address(f"{name}-http")
+        settings["SIGNING_KEY_PATH"] = str(run.path / "keys" / "signing.pem")
+        settings["CALENDAR_SECRETS_PATH"] = str(run.path / CALENDAR_SECRETS_FILE)
     for called in CALLED:
         if called != service:
             settings[f"{called.upper()}_ADDRESS"] = targets[called]
@@ -108,6 +112,9 @@ def service_programs(
     """Returns a program for every process; settings in `env` that we do not make pass through."""
     where = addresses(ports, replicas)
     targets = {name: target(several) for name, several in where.items()}
+    calendar_secrets = run.path / CALENDAR_SECRETS_FILE
+    if not calendar_secrets.exists():
+        run.write_json(CALENDAR_SECRETS_FILE, {CALENDAR_TENANT: [run.secrets()["calcom"]]})
     programs = []
     for service, name in process_names(replicas):
         settings = settings_of(
@@ -117,7 +124,7 @@ def service_programs(
             servers=servers,
             urls=urls,
             targets=targets,
-            jwks_path=run.path / "jwks.json",
+            run=run,
         )
         programs.append(
             Program(

@@ -22,6 +22,7 @@ from deploy.local.process import Report
 from deploy.local.rundir import RunDir
 from deploy.local.servers import EXTERNAL, Servers, server_ports, start_servers
 from deploy.local.services import (
+    CALENDAR_SECRETS_FILE,
     addresses,
     parse_replicas,
     process_names,
@@ -64,6 +65,7 @@ class Stack:
             "metrics": dict(self.metrics),
             "grpc": dict(self.grpc),
             "tokens": dict(self.tokens),
+            "calendar_secrets": self.run.read_json(CALENDAR_SECRETS_FILE),
             "pids": dict(self.pids()),
             "runner": os.getpid(),
             "run_dir": str(self.run.path),

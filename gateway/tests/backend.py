@@ -12,7 +12,7 @@ import grpc
 # Loaded for the descriptors they register.
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.availability.v1 import availability_pb2, catalog_pb2, schedule_pb2
-from fairslot.gateway.v1 import planner_pb2
+from fairslot.gateway.v1 import calendar_pb2, planner_pb2
 from fairslot.matching.v1 import matching_pb2
 from fairslot.notify.v1 import webhook_pb2
 from google.protobuf.descriptor_pool import Default
@@ -26,6 +26,7 @@ LOADED = (
     availability_pb2,
     catalog_pb2,
     schedule_pb2,
+    calendar_pb2,
     planner_pb2,
     matching_pb2,
     webhook_pb2,
