@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from kit.bus import open_bus
 from kit.clock import SystemClock
 from kit.db import open_pool, ready
+from kit.flags import Flags
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
@@ -41,6 +42,8 @@ from services.availability.servicer import (
 )
 from services.availability.store import Projection, Upkeep, WorldRows, open_blocks
 
+# The flag that lets resources of a tenant serve together.
+MERGING = "merging"
 # Beyond every deadline: only what nobody waits for any more is ended by it.
 SESSION = "-c statement_timeout=10s -c timezone=UTC"
 # Questions that work out blocks at once, and how many more may wait to; the next is sent away.
@@ -88,7 +91,8 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         open_blocks(settings.redis_url, timeout_seconds=settings.redis_timeout_seconds) as shared,
     ):
         await bus.ensure_stream(CATALOG_STREAM, CATALOG_SUBJECTS, replicas=settings.stream_replicas)
-        clock, zones = SystemClock(), Zones()
+        clock, zones, flags = SystemClock(), Zones(), Flags(settings.flags_path)
+        merging_on = partial(flags.on, MERGING, default=True)
         expansions = Expansions(zones)
         worlds = Worlds(WorldRows(pool), clock)
         follower = Follower(bus, worlds)
@@ -97,9 +101,12 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
         gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
-        surveying = Surveying(worlds, Blocks(shared, gate, clock), expansions, clock)
+        surveying = Surveying(
+            worlds, Blocks(shared, gate, clock), expansions, clock, merging_on=merging_on
+        )
         availability = AvailabilityServicer(
-            Searching(surveying, expansions), Checking(worlds, expansions, clock)
+            Searching(surveying, expansions),
+            Checking(worlds, expansions, clock, merging_on=merging_on),
         )
         relay = Relay(
             url=settings.worker_database_url, bus=bus, schema="availability", encode=encode

@@ -36,6 +36,7 @@ from services.availability.domain.obstacles import (
     Verdict,
 )
 from services.availability.domain.question import (
+    Merging,
     Question,
     SlotShape,
     StartBounds,
@@ -70,6 +71,7 @@ __all__ = [
     "HolidayCalendar",
     "Limits",
     "MergePolicy",
+    "Merging",
     "Obstacle",
     "ObstacleCode",
     "OutsideCalendar",

@@ -42,6 +42,14 @@ class StartBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Merging:
+    """How several resources may serve one slot together; `size_max` 0: as many as needed."""
+
+    size_max: int = 0
+    seat_loss_per_joint: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A search with every default filled in."""
 
@@ -53,3 +61,5 @@ class Question:
     bounds: StartBounds
     now: datetime
     near: Place | None = None
+    # None: one resource serves alone, or nobody does.
+    merging: Merging | None = None

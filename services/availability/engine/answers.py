@@ -38,6 +38,8 @@ class Slot:
     end: int
     capacity: int
     candidates: tuple[str, ...]
+    # Nobody could serve it alone, but a merge could.
+    mergeable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

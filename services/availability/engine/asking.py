@@ -8,6 +8,8 @@ from kit.fault import Invalid, NotFound
 from services.availability.domain import (
     LAST_MINUTE,
     MINUTES_PER_DAY,
+    MergePolicy,
+    Merging,
     Question,
     ServiceType,
     SkillRequirement,
@@ -18,6 +20,7 @@ from services.availability.domain import (
     ceil_minute,
     floor_minute,
 )
+from services.availability.engine.glimpse import Glimpse
 from services.availability.engine.world import World
 from services.availability.rules.zones import UnknownZoneError, Zones
 
@@ -43,7 +46,7 @@ class Ask:
     as_if_now: datetime | None = None
 
 
-def question_of(world: World, ask: Ask, *, now: datetime, zones: Zones) -> Question:
+def question_of(world: World | Glimpse, ask: Ask, *, now: datetime, zones: Zones) -> Question:
     """Fills in the defaults; refuses unknown ids and zones, and windows that end too soon."""
     kind = service_type(world, ask.service_type_id)
     named_zone(ask.time_zone, zones, field="time_zone")
@@ -71,10 +74,11 @@ def question_of(world: World, ask: Ask, *, now: datetime, zones: Zones) -> Quest
         wanted=wanted,
         bounds=bounds_of(kind, now),
         now=now,
+        merging=merging_of(kind),
     )
 
 
-def service_type(world: World, type_id: str) -> ServiceType:
+def service_type(world: World | Glimpse, type_id: str) -> ServiceType:
     """Finds a service type of the tenant."""
     kind = world.service_types.get(type_id)
     if kind is None:
@@ -84,7 +88,7 @@ def service_type(world: World, type_id: str) -> ServiceType:
     return kind
 
 
-def known_resources(world: World, resource_ids: Iterable[str]) -> tuple[str, ...]:
+def known_resources(world: World | Glimpse, resource_ids: Iterable[str]) -> tuple[str, ...]:
     """Gives the ids back if the tenant has all of them."""
     ids = tuple(resource_ids)
     for resource_id in ids:
@@ -105,7 +109,7 @@ def named_zone(name: str, zones: Zones, *, field: str) -> None:
         raise Invalid.field(field, f"{name!r} is not a time zone of the IANA database") from error
 
 
-def wanted_of(world: World, kind: ServiceType, ask: Ask) -> Wanted:
+def wanted_of(world: World | Glimpse, kind: ServiceType, ask: Ask) -> Wanted:
     """Joins what the service type requires with what was asked on top."""
     own = {one.name for one in kind.required_skills}
     added = dict.fromkeys(name for name in ask.required_skills if name not in own)
@@ -127,6 +131,13 @@ def shape_of(kind: ServiceType, *, duration: int, granularity: int, grid_zone: s
         buffer_after=kind.buffer_after_minutes,
         grid_zone=grid_zone,
     )
+
+
+def merging_of(kind: ServiceType) -> Merging | None:
+    """Gives how several may serve together; None where the service type does not allow it."""
+    if kind.merge_policy is not MergePolicy.MERGE_ALLOWED:
+        return None
+    return Merging(kind.merge_size_max, kind.seat_loss_per_joint)
 
 
 def bounds_of(kind: ServiceType, now: datetime) -> StartBounds:

@@ -1,12 +1,13 @@
 """Says of resources and one slot who is free and what is in the way; counts offered days."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kit.clock import Clock
 from kit.fault import Invalid
 from services.availability.domain import (
+    Merging,
     Resource,
     Span,
     Tenant,
@@ -19,6 +20,7 @@ from services.availability.engine.asking import (
     Ask,
     bounds_of,
     known_resources,
+    merging_of,
     service_type,
     shape_of,
     wanted_of,
@@ -43,6 +45,8 @@ class Check:
     end: datetime | None = None
     party_size: int = 0
     required_skills: tuple[str, ...] = ()
+    # They would serve together: the party's size is left to whoever looks at the whole plan.
+    together: bool = False
     ignore_allocation_id: str = ""
     as_if_now: datetime | None = None
 
@@ -57,6 +61,9 @@ class Checked:
     tenant: Tenant
     result: str
     freshness: Mapping[str, int]
+    # Set where the resources may serve together, with what they are like.
+    merging: Merging | None = None
+    parts: Sequence[Resource] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,16 @@ class Offered:
 class Checking:
     """The questions about single slots and single resources."""
 
-    def __init__(self, worlds: Worlds, expansions: Expansions, clock: Clock) -> None:
-        """Keeps where tenants are and what was expanded."""
+    def __init__(
+        self,
+        worlds: Worlds,
+        expansions: Expansions,
+        clock: Clock,
+        *,
+        merging_on: Callable[[str], bool],
+    ) -> None:
+        """Keeps where tenants are, what was expanded, and who may merge."""
+        self._merging_on = merging_on
         self._worlds = worlds
         self._expansions = expansions
         self._clock = clock
@@ -87,6 +102,11 @@ class Checking:
         now = check.as_if_now or self._clock.now()
         found = await self._found(tenant, now, token)
         world = found.world
+        merging = None
+        if check.together and self._merging_on(tenant):
+            merging = merging_of(service_type(world, check.service_type_id))
+        if merging is not None:
+            check = replace(check, party_size=0)
         attempt = _attempt(found, check, now, on_grid=on_grid)
         verdicts = []
         for resource_id in known_resources(world, check.resource_ids or sorted(world.resources)):
@@ -101,6 +121,8 @@ class Checking:
             tenant=world.tenant,
             result=verdict_sentence(free, len(verdicts), attempt.slot, world.tenant.time_zone),
             freshness=found.freshness,
+            merging=merging,
+            parts=[world.resources[one] for one in check.resource_ids] if merging else (),
         )
 
     async def offered(

@@ -1,6 +1,7 @@
 """Answers who is free when: pages of slots for people, whole columns for machines."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -9,6 +10,7 @@ from services.availability.domain import Resource
 from services.availability.engine.answers import Matrix, Paging, Slot, SlotPage
 from services.availability.engine.asking import Ask
 from services.availability.engine.looking import Look, first_of_each
+from services.availability.engine.merging import Joint
 from services.availability.engine.outcomes import Rejection, outcome_of_nothing, rejections
 from services.availability.engine.paging import Continuation, continuation, page_token
 from services.availability.engine.surveying import Search, Surveying
@@ -32,6 +34,8 @@ class Searching:
         """Gives a page of slots by start; the same pages again while nothing changes."""
         rest = continuation(paging.question, paging.token)
         search = await self._surveying.begin(tenant, ask, token, rest)
+        if search.question.merging and ask.party_size > 1:
+            return await self._joint_page(search, ask, token, paging)
         look, complete = await self._surveying.look(search, rest, paging)
         table = first_of_each(look.table(paging.size + 1), paging.candidates_max)
         outcome = self._outcome(search, look, rest, complete=complete)
@@ -42,6 +46,38 @@ class Searching:
             result=result_sentence(outcome, search.question.time_zone),
             freshness=search.freshness,
             cache=search.cache,
+            next_page_token=_more(search, table, shown, paging, outcome),
+        )
+
+    async def _joint_page(
+        self, search: Search, ask: Ask, token: Mapping[str, int], paging: Paging
+    ) -> SlotPage:
+        """Gives a page of slots some of which only several resources can serve together."""
+        rest = continuation(paging.question, paging.token)
+        anybody = await self._surveying.begin(
+            search.tenant, replace(ask, party_size=0), token, rest
+        )
+        look, complete = await self._surveying.look(anybody, rest, None)
+        assert search.question.merging is not None
+        joint = Joint(anybody, look.table(), ask.party_size, search.question.merging)
+        table = joint.table
+        outcome = (
+            Outcome(len(table), int(table.starts[0]), complete=complete)
+            if joint.slots
+            else (self._nothing(search))
+        )
+        if rest is not None:
+            outcome = Outcome(rest.starts, rest.first, complete=rest.complete)
+        shown = min(len(table), paging.size)
+        return SlotPage(
+            question=search.question,
+            slots=[
+                replace(slot, candidates=slot.candidates[: paging.candidates_max])
+                for slot in joint.slots[:shown]
+            ],
+            result=result_sentence(outcome, search.question.time_zone),
+            freshness=anybody.freshness,
+            cache=anybody.cache,
             next_page_token=_more(search, table, shown, paging, outcome),
         )
 
@@ -124,6 +160,9 @@ class Searching:
             return Outcome(rest.starts, rest.first, complete=rest.complete)
         if look.starts:
             return Outcome(look.starts, look.first, complete=complete)
+        return self._nothing(search)
+
+    def _nothing(self, search: Search) -> Outcome:
         question = search.question
         contenders = search.world.contenders(question.wanted, question.now, keep=search.own is None)
         return outcome_of_nothing(search.world, question, contenders, self._expansions)

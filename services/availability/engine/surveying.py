@@ -1,6 +1,6 @@
 """Looks at a tenant's time for one question: all of one moment, whatever must be fetched for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -66,9 +66,16 @@ class Surveying:
     """The way from a question to the bits that answer it."""
 
     def __init__(
-        self, worlds: Worlds, blocks: Blocks, expansions: Expansions, clock: Clock
+        self,
+        worlds: Worlds,
+        blocks: Blocks,
+        expansions: Expansions,
+        clock: Clock,
+        *,
+        merging_on: Callable[[str], bool],
     ) -> None:
-        """Keeps where tenants are, what was computed and what was expanded."""
+        """Keeps where tenants are, what was computed and expanded, and who may merge."""
+        self._merging_on = merging_on
         self._worlds = worlds
         self._blocks = blocks
         self._expansions = expansions
@@ -84,6 +91,8 @@ class Surveying:
             found = await self._worlds.once(tenant, now)
         world = found.world
         question = question_of(world, ask, now=now, zones=self._expansions.zones)
+        if question.merging and not self._merging_on(tenant):
+            question = replace(question, merging=None)
         if rest is not None:
             # What was now on the first page stays the window's beginning on all.
             question = replace(question, window=rest.window)

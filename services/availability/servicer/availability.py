@@ -5,25 +5,26 @@ from typing import Any
 import grpc
 from fairslot.availability.v1 import availability_pb2 as pb
 from fairslot.availability.v1 import availability_pb2_grpc, catalog_pb2
-from fairslot.type.v1 import type_pb2
 
 from kit import position
 from kit.call import current_caller
 from kit.fault import Invalid
-from services.availability.domain import Obstacle, Question, Verdict
 from services.availability.engine import (
     Ask,
     Check,
     Checking,
-    Matrix,
     Paging,
     Searching,
-    SlotPage,
 )
-from services.availability.servicer.catalog_messages import minutes_message
-from services.availability.servicer.columns import put_fixed32
 from services.availability.servicer.reading import as_if_now, ends_of, local_ends, minutes
-from services.availability.servicer.schedule_messages import interval_message, timestamp
+from services.availability.servicer.schedule_messages import interval_message
+from services.availability.servicer.slot_messages import (
+    matrix_message,
+    merging_message,
+    page_message,
+    part_message,
+    verdict_message,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 PAGE_SIZE_DEFAULT = 200
@@ -53,7 +54,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
                 question=_question_text(request),
             ),
         )
-        return _page_message(page)
+        return page_message(page)
 
     async def SearchSlotMatrix(  # noqa: N802
         self, request: pb.SearchSlotMatrixRequest, context: Context
@@ -67,7 +68,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             with_resources=request.with_resources,
             rejections_max=request.max_rejections,
         )
-        return _matrix_message(found, with_resources=request.with_resources)
+        return matrix_message(found, with_resources=request.with_resources)
 
     async def CheckPlan(  # noqa: N802
         self, request: pb.CheckPlanRequest, context: Context
@@ -84,6 +85,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             party_size=request.party_size,
             required_skills=tuple(request.required_skills),
             ignore_allocation_id=request.ignore_assignment_id,
+            together=request.together,
             as_if_now=as_if_now(request),
         )
         found = await self._checking.check(
@@ -93,11 +95,13 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             on_grid=False,
         )
         return pb.CheckPlanResponse(
-            verdicts=[_verdict_message(verdict) for verdict in found.verdicts],
+            verdicts=[verdict_message(verdict) for verdict in found.verdicts],
             slot=interval_message(found.slot),
             occupied=interval_message(found.occupied),
             freshness=position.encode(found.freshness),
             tenant_time_zone=found.tenant.time_zone,
+            merging=merging_message(found.merging),
+            parts=[part_message(one) for one in found.parts],
         )
 
     async def ExplainSlot(  # noqa: N802
@@ -122,7 +126,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             on_grid=True,
         )
         return pb.ExplainSlotResponse(
-            verdicts=[_verdict_message(verdict) for verdict in found.verdicts],
+            verdicts=[verdict_message(verdict) for verdict in found.verdicts],
             slot=interval_message(found.slot),
             result=found.result,
             freshness=position.encode(found.freshness),
@@ -202,93 +206,3 @@ def _candidates_max(request: pb.SearchSlotsRequest) -> int:
     if request.HasField("max_candidates_per_slot"):
         return int(request.max_candidates_per_slot)
     return CANDIDATES_DEFAULT
-
-
-def _page_message(page: SlotPage) -> pb.SearchSlotsResponse:
-    return pb.SearchSlotsResponse(
-        query=_query_message(page.question),
-        slots=[
-            pb.Slot(
-                start=timestamp(slot.start),
-                end=timestamp(slot.end),
-                capacity=slot.capacity,
-                candidates=slot.candidates,
-            )
-            for slot in page.slots
-        ],
-        result=page.result,
-        freshness=position.encode(page.freshness),
-        cache=pb.SearchSlotsResponse.Cache.Value(page.cache),
-        next_page_token=page.next_page_token,
-    )
-
-
-def _matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatrixResponse:
-    code = type_pb2.Obstacle.Code.Value
-    message = pb.SearchSlotMatrixResponse(
-        query=_query_message(found.question),
-        resource_ids=[resource.id for resource in found.resources],
-        months=found.months,
-        rejections=[
-            pb.Rejection(resource_id=one.resource_id, reasons=[code(r) for r in one.reasons])
-            for one in found.rejections
-        ],
-        rejected_count=found.rejected_count,
-        tenant_time_zone=found.tenant_time_zone,
-        freshness=position.encode(found.freshness),
-        result=found.result,
-        next_page_token=found.next_page_token,
-        cache=pb.SearchSlotsResponse.Cache.Value(found.cache),
-    )
-    if with_resources:
-        kind = catalog_pb2.Resource.Kind.Value
-        message.resources.extend(
-            pb.MatrixResource(
-                id=one.id,
-                display_name=one.display_name,
-                kind=kind(one.kind),
-                priority=one.priority,
-                capacity_max=one.capacity_max,
-                zone=one.zone,
-                offered_days=days,
-            )
-            for one, days in zip(found.resources, found.offered, strict=True)
-        )
-    put_fixed32(message, "start_minutes", found.starts)
-    put_fixed32(message, "capacities", found.capacities)
-    put_fixed32(message, "candidate_indexes", found.candidates)
-    return message
-
-
-def _query_message(question: Question) -> pb.SlotQuery:
-    return pb.SlotQuery(
-        service_type_id=question.service_type_id,
-        window=interval_message(question.window),
-        time_zone=question.time_zone,
-        duration=minutes_message(question.shape.duration),
-        granularity=minutes_message(question.shape.granularity),
-        party_size=question.wanted.party_size,
-        required_skills=[one.name for one in question.wanted.skills],
-        resource_ids=question.wanted.resource_ids,
-        zone=question.wanted.zone,
-        buffer_before=minutes_message(question.shape.buffer_before),
-        buffer_after=minutes_message(question.shape.buffer_after),
-    )
-
-
-def _verdict_message(verdict: Verdict) -> pb.Verdict:
-    return pb.Verdict(
-        resource_id=verdict.resource_id,
-        free=verdict.free,
-        obstacles=[_obstacle_message(one) for one in verdict.obstacles],
-        display_name=verdict.display_name,
-    )
-
-
-def _obstacle_message(obstacle: Obstacle) -> type_pb2.Obstacle:
-    return type_pb2.Obstacle(
-        code=type_pb2.Obstacle.Code.Value(obstacle.code),
-        blocking_id=obstacle.blocking_id,
-        interval=None if obstacle.span is None else interval_message(obstacle.span),
-        detail=obstacle.detail,
-    )

@@ -1,0 +1,130 @@
+"""Writes answers to slot questions: pages, columns, verdicts."""
+
+from fairslot.availability.v1 import availability_pb2 as pb
+from fairslot.availability.v1 import catalog_pb2
+from fairslot.type.v1 import type_pb2
+
+from kit import position
+from services.availability.domain import Merging, Obstacle, Question, Resource, Verdict
+from services.availability.engine import Matrix, SlotPage
+from services.availability.servicer.catalog_messages import minutes_message
+from services.availability.servicer.columns import put_fixed32
+from services.availability.servicer.schedule_messages import interval_message, timestamp
+
+
+def page_message(page: SlotPage) -> pb.SearchSlotsResponse:
+    """Returns a page of slots."""
+    return pb.SearchSlotsResponse(
+        query=query_message(page.question),
+        slots=[
+            pb.Slot(
+                start=timestamp(slot.start),
+                end=timestamp(slot.end),
+                capacity=slot.capacity,
+                candidates=slot.candidates,
+                mergeable=slot.mergeable,
+            )
+            for slot in page.slots
+        ],
+        result=page.result,
+        freshness=position.encode(page.freshness),
+        cache=pb.SearchSlotsResponse.Cache.Value(page.cache),
+        next_page_token=page.next_page_token,
+    )
+
+
+def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatrixResponse:
+    """Returns an answer in columns; the packed ones are handed over whole."""
+    code = type_pb2.Obstacle.Code.Value
+    message = pb.SearchSlotMatrixResponse(
+        query=query_message(found.question),
+        resource_ids=[resource.id for resource in found.resources],
+        months=found.months,
+        rejections=[
+            pb.Rejection(resource_id=one.resource_id, reasons=[code(r) for r in one.reasons])
+            for one in found.rejections
+        ],
+        rejected_count=found.rejected_count,
+        tenant_time_zone=found.tenant_time_zone,
+        freshness=position.encode(found.freshness),
+        result=found.result,
+        next_page_token=found.next_page_token,
+        cache=pb.SearchSlotsResponse.Cache.Value(found.cache),
+    )
+    if with_resources:
+        kind = catalog_pb2.Resource.Kind.Value
+        message.resources.extend(
+            pb.MatrixResource(
+                id=one.id,
+                display_name=one.display_name,
+                kind=kind(one.kind),
+                priority=one.priority,
+                capacity_max=one.capacity_max,
+                zone=one.zone,
+                offered_days=days,
+                capacity_min=one.capacity_min,
+                movable=one.movable,
+                adjacent_resource_ids=one.adjacent_resource_ids,
+            )
+            for one, days in zip(found.resources, found.offered, strict=True)
+        )
+    put_fixed32(message, "start_minutes", found.starts)
+    put_fixed32(message, "capacities", found.capacities)
+    put_fixed32(message, "candidate_indexes", found.candidates)
+    return message
+
+
+def query_message(question: Question) -> pb.SlotQuery:
+    """Returns a question as it was understood."""
+    return pb.SlotQuery(
+        service_type_id=question.service_type_id,
+        window=interval_message(question.window),
+        time_zone=question.time_zone,
+        duration=minutes_message(question.shape.duration),
+        granularity=minutes_message(question.shape.granularity),
+        party_size=question.wanted.party_size,
+        required_skills=[one.name for one in question.wanted.skills],
+        resource_ids=question.wanted.resource_ids,
+        zone=question.wanted.zone,
+        buffer_before=minutes_message(question.shape.buffer_before),
+        buffer_after=minutes_message(question.shape.buffer_after),
+        merging=merging_message(question.merging),
+    )
+
+
+def verdict_message(verdict: Verdict) -> pb.Verdict:
+    """Returns a verdict on one resource."""
+    return pb.Verdict(
+        resource_id=verdict.resource_id,
+        free=verdict.free,
+        obstacles=[obstacle_message(one) for one in verdict.obstacles],
+        display_name=verdict.display_name,
+    )
+
+
+def obstacle_message(obstacle: Obstacle) -> type_pb2.Obstacle:
+    """Returns one thing that is in the way."""
+    return type_pb2.Obstacle(
+        code=type_pb2.Obstacle.Code.Value(obstacle.code),
+        blocking_id=obstacle.blocking_id,
+        interval=None if obstacle.span is None else interval_message(obstacle.span),
+        detail=obstacle.detail,
+    )
+
+
+def merging_message(merging: Merging | None) -> pb.Merging | None:
+    """Returns how several may serve together, if they may."""
+    if merging is None:
+        return None
+    return pb.Merging(size_max=merging.size_max, seat_loss_per_joint=merging.seat_loss_per_joint)
+
+
+def part_message(resource: Resource) -> pb.MergePart:
+    """Returns what a merge needs to know of a resource."""
+    return pb.MergePart(
+        resource_id=resource.id,
+        zone=resource.zone,
+        movable=resource.movable,
+        capacity_max=resource.capacity_max,
+        adjacent_resource_ids=resource.adjacent_resource_ids,
+    )
