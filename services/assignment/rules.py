@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.assignment.domain import CheckedPlan, Checks, Refusal, Risk, Span, Verdict
+from services.assignment.domain import (
+    CheckedPlan,
+    Checks,
+    Merge,
+    Part,
+    Refusal,
+    Risk,
+    Span,
+    Verdict,
+)
 
 # What only the ledger's own transaction can answer: whoever asked availability may be behind.
 LEDGERS_BUSINESS = frozenset({"BUSY", "HELD", "BUFFER", "DAY_LIMIT", "WEEK_LIMIT", "MINUTES_LIMIT"})
@@ -81,6 +90,53 @@ def refusal_of_plan(verdicts: Iterable[Verdict]) -> Refusal | None:
                 "blocking_id": next((o.blocking_id for o in found if o.blocking_id), ""),
             }
             return Refusal(reason_of(codes), {k: v for k, v in metadata.items() if v})
+    return None
+
+
+def refusal_of_merge(merge: Merge, party: int) -> Refusal | None:
+    """Returns why resources cannot serve a party together: the ledger's own look at the whole plan,
+    whoever proposed it.
+    """
+    parts = merge.parts
+    fixed = next((one for one in parts if not one.movable), None)
+    if fixed is not None:
+        return _no_merge("NOT_MOVABLE", fixed.resource_id, "it cannot be moved to join others")
+    other = next((one for one in parts if one.zone != parts[0].zone), None)
+    if other is not None:
+        where = f"it stands in {other.zone or 'no zone'}, not in {parts[0].zone or 'no zone'}"
+        return _no_merge("ZONE_SPLIT", other.resource_id, where)
+    if merge.size_max and len(parts) > merge.size_max:
+        return _no_merge("NOT_ADJACENT", "", f"at most {merge.size_max} may be put together")
+    apart = _unreached(parts)
+    if apart is not None:
+        return _no_merge("NOT_ADJACENT", apart.resource_id, "it stands beside none of the others")
+    seats = sum(one.capacity_max for one in parts) - merge.seat_loss_per_joint * (len(parts) - 1)
+    if party > seats and all(one.capacity_max for one in parts):
+        return _no_merge("PARTY_TOO_LARGE", "", f"together they take at most {seats}, not {party}")
+    return None
+
+
+def _no_merge(reason: str, resource_id: str, detail: str) -> Refusal:
+    about = {"resource_id": resource_id, "detail": detail}
+    return Refusal(reason, {key: value for key, value in about.items() if value})
+
+
+def _unreached(parts: tuple[Part, ...]) -> Part | None:
+    """Returns the first that adjacency, which is mutual, does not connect with the first of all."""
+    reached, left = [parts[0]], list(parts[1:])
+    while left:
+        near = [
+            one
+            for one in left
+            if any(
+                one.resource_id in other.adjacent_ids or other.resource_id in one.adjacent_ids
+                for other in reached
+            )
+        ]
+        if not near:
+            return left[0]
+        reached.extend(near)
+        left = [one for one in left if one not in near]
     return None
 
 
@@ -176,6 +232,9 @@ SENTENCES: Mapping[str, str] = {
     "NOT_AVAILABLE": "the plan cannot serve that slot",
     "NOT_QUALIFIED": "a required skill is missing",
     "PARTY_TOO_LARGE": "the party is too large",
+    "NOT_ADJACENT": "the plan's resources do not stand together",
+    "ZONE_SPLIT": "the plan's resources lie in several zones",
+    "NOT_MOVABLE": "one of the plan's resources cannot be moved",
     "PARTY_TOO_SMALL": "the party is too small",
     "NO_CANDIDATE": "there is no resource that could serve it",
     "REQUEST_NOT_OPEN": "the booking request is not open",
@@ -183,6 +242,17 @@ SENTENCES: Mapping[str, str] = {
     "NOT_FOUND": "there is no such thing here",
     "ALREADY_EXISTS": "the id is taken",
 }
+
+
+def reasons_sentence(reasons: Mapping[str, int]) -> str:
+    """Returns counted reasons as one sentence, the most frequent first."""
+    said = [f"{name} ({count})" for name, count in by_count(reasons)]
+    return f"It was not assigned: {', '.join(said)}."
+
+
+def by_count(reasons: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Returns counted reasons, the most frequent first."""
+    return sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
 
 
 def short(text: str) -> str:

@@ -1,5 +1,6 @@
 """Finds out what is asked and whether it could be served, before anything is committed."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +21,15 @@ from services.assignment.domain import (
     Wish,
     WriteKey,
 )
+from services.assignment.engine.alternatives import share_of_time
 from services.assignment.engine.parts import Parts
 from services.assignment.engine.sharing import Shared
-from services.assignment.rules import checks_of, refusal_of_choice, refusal_of_plan
+from services.assignment.rules import (
+    checks_of,
+    refusal_of_choice,
+    refusal_of_merge,
+    refusal_of_plan,
+)
 
 # Of many that would do, this many are checked one by one where they have limits or must travel.
 CHECKED_MAX = 32
@@ -100,8 +107,12 @@ class Planning:
         """
         if not wish.resource_ids:
             return await self._any(tenant, wish, question, edition=edition, ignored=ignored)
-        checked = await self._check(tenant, wish, question, wish.resource_ids, ignored)
+        checked = await self._check(
+            tenant, wish, question, wish.resource_ids, ignored, together=len(wish.resource_ids) > 1
+        )
         refusal = refusal_of_plan(checked.verdicts)
+        if refusal is None and checked.merge is not None:
+            refusal = refusal_of_merge(checked.merge, question.party_size)
         if refusal is not None:
             return refusal
         return Placing(
@@ -122,6 +133,10 @@ class Planning:
             question, start=wish.start, at_least_as_fresh=wish.at_least_as_fresh
         )
         if not choice.resource_ids:
+            joint = await self._joint(question, choice) if choice.mergeable else ()
+            if joint:
+                joined = replace(wish, resource_ids=joint)
+                return await self.plan(tenant, joined, question, edition=edition, ignored=ignored)
             return refusal_of_choice(choice.rejections)
         resource_ids, checked = choice.resource_ids, _unchecked(choice)
         if choice.limited:
@@ -143,6 +158,17 @@ class Planning:
             checks=checks_of(checked, edition=edition, travels=question.place is not None),
         )
 
+    async def _joint(self, question: Question, choice: Choice) -> tuple[str, ...]:
+        """Returns the best merge in a slot in which nobody serves alone; none if there is none, or
+        if matching does not say.
+        """
+        try:
+            async with asyncio.timeout(share_of_time()):
+                found = await self._parts.matching.rank(question, window=choice.slot, limit=1)
+        except (Fault, TimeoutError):
+            return ()
+        return found[0].resource_ids if found else ()
+
     async def _check(
         self,
         tenant: str,
@@ -150,11 +176,13 @@ class Planning:
         question: Question,
         resource_ids: tuple[str, ...],
         ignored: str,
+        *,
+        together: bool = False,
     ) -> CheckedPlan:
         """Those who race for one slot ask the same at the same time, and are answered together."""
         plain = replace(question, booking_request_id="", customer_hash="", window=None)
         return await self._checks.ask(
-            (tenant, plain, resource_ids, wish.start, wish.at_least_as_fresh, ignored),
+            (tenant, plain, resource_ids, wish.start, wish.at_least_as_fresh, ignored, together),
             partial(
                 self._parts.availability.check,
                 plain,
@@ -162,6 +190,7 @@ class Planning:
                 start=wish.start,
                 at_least_as_fresh=wish.at_least_as_fresh,
                 ignored=ignored,
+                together=together,
             ),
         )
 

@@ -21,7 +21,9 @@ from services.assignment.domain import (
     CheckedPlan,
     Choice,
     Limits,
+    Merge,
     Obstacle,
+    Part,
     Question,
     Span,
     Verdict,
@@ -55,9 +57,11 @@ class AvailabilityPeer:
         end: datetime | None = None,
         at_least_as_fresh: str,
         ignored: str = "",
+        together: bool = False,
     ) -> CheckedPlan:
         """Returns what keeps each resource of a plan from the slot, and what it would occupy; the
-        time of the allocation `ignored` counts as free.
+        time of the allocation `ignored` counts as free. With `together` the party is not compared
+        with each of them, where the service type lets them merge.
         """
         request = availability_pb2.CheckPlanRequest(
             resource_ids=resource_ids,
@@ -67,6 +71,7 @@ class AvailabilityPeer:
             required_skills=question.required_skills,
             at_least_as_fresh=at_least_as_fresh,
             ignore_assignment_id=ignored,
+            together=together,
             place=latlng(question.place),
         )
         reply = await call(self._free.CheckPlan, request)
@@ -75,6 +80,7 @@ class AvailabilityPeer:
             occupied=span(reply.occupied),
             verdicts=tuple(_verdict(verdict) for verdict in reply.verdicts),
             revision=_revision(reply.freshness),
+            merge=_merge(reply) if reply.HasField("merging") else None,
         )
 
     async def choice(
@@ -115,6 +121,7 @@ class AvailabilityPeer:
             ),
             revision=_revision(reply.freshness),
             limited=reply.limited or question.place is not None,
+            mergeable=reply.query.HasField("merging") and question.party_size > 1,
         )
 
     async def duration(self, service_type_id: str) -> timedelta:
@@ -154,6 +161,23 @@ def _verdict(message: availability_pb2.Verdict) -> Verdict:
         ),
         generation=message.generation,
         limits=_limits(message) if message.HasField("limits") else None,
+    )
+
+
+def _merge(reply: availability_pb2.CheckPlanResponse) -> Merge:
+    return Merge(
+        parts=tuple(
+            Part(
+                resource_id=part.resource_id,
+                zone=part.zone,
+                movable=part.movable,
+                capacity_max=part.capacity_max,
+                adjacent_ids=frozenset(part.adjacent_resource_ids),
+            )
+            for part in reply.parts
+        ),
+        size_max=reply.merging.size_max,
+        seat_loss_per_joint=reply.merging.seat_loss_per_joint,
     )
 
 
