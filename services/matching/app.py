@@ -1,24 +1,45 @@
-"""Wires matching: settings, the channels to its two peers, the engine and the servicer."""
+"""Wires matching: settings, peers, database, what it listens to, the engine and the servicer."""
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fairslot.matching.v1 import matching_pb2_grpc
+from psycopg.conninfo import make_conninfo
 
+from kit.bus import open_bus
 from kit.channel import open_channel
+from kit.clock import SystemClock
+from kit.db import open_pool as open_database
+from kit.db import ready
+from kit.flags import Flags
 from kit.service import Service
 from kit.settings import ServiceSettings, load
 from services.matching.engine import Engine
 from services.matching.engine.batch import Batches
+from services.matching.engine.decisions import Recorder, Reviewing
 from services.matching.engine.pool import open_pool
+from services.matching.listener import Linker
 from services.matching.peers import AssignmentPeer, AvailabilityPeer
 from services.matching.servicer import MatchingServicer
+from services.matching.store import Decisions, Records
+
+# Beyond every deadline: only what nobody waits for any more is ended by it.
+SESSION = "-c statement_timeout=10s -c timezone=UTC"
+# What keeps decisions writes one statement at a time, beside who links them.
+WORKER_CONNECTIONS = 2
 
 
 class Settings(ServiceSettings):
     """What matching can be told, as FAIRSLOT_MATCHING_<FIELD>."""
 
+    # The database, as the service's role and as its worker's.
+    database_url: str
+    worker_database_url: str
+    # Connections at most; each is a process of PostgreSQL.
+    database_connections: int = 3
+    nats_url: str
     # Where availability and assignment listen.
     availability_address: str
     assignment_address: str
@@ -29,30 +50,56 @@ class Settings(ServiceSettings):
 
 @asynccontextmanager
 async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
-    """Opens matching. It keeps nothing, so it is ready as soon as it listens."""
+    """Opens matching: it serves once its database and NATS answer."""
     settings = load(Settings, env, service="matching")
     async with (
+        open_database(
+            make_conninfo(settings.database_url, options=SESSION),
+            size=settings.database_connections,
+            application="matching",
+        ) as database,
+        open_database(
+            make_conninfo(settings.worker_database_url, options=SESSION),
+            size=WORKER_CONNECTIONS,
+            application="matching-worker",
+            autocommit=True,
+        ) as background,
+        open_bus(settings.nats_url, name="matching") as bus,
         open_channel(settings.availability_address) as availability,
         open_channel(settings.assignment_address) as assignment,
-        open_pool(settings.solvers) as pool,
+        open_pool(settings.solvers) as solvers,
+        # Shadows never wait for joint plans, nor these for them.
+        open_pool(1) as comparers,
     ):
+        clock, flags = SystemClock(), Flags(settings.flags_path)
         free, ledger = AvailabilityPeer(availability), AssignmentPeer(assignment)
-        engine = Engine(availability=free, assignment=ledger)
+        records = Records(background, settings.worker_database_url)
+        recorder = Recorder(
+            records=records,
+            availability=free,
+            assignment=ledger,
+            pool=comparers,
+            clock=clock,
+            flag=partial(flags.text, default=""),
+        )
         batches = Batches(
             availability=free,
             assignment=ledger,
             ledger=ledger,
-            pool=pool,
+            pool=solvers,
             workers=settings.solver_threads,
             new_key=lambda: uuid.uuid4().hex,
         )
-        servicer = MatchingServicer(engine, batches)
+        servicer = MatchingServicer(
+            Engine(availability=free, assignment=ledger, note=recorder.note),
+            batches,
+            Reviewing(Decisions(database), solvers, clock),
+        )
+        linker = Linker(bus, records, clock)
         yield Service(
             name="matching",
             settings=settings,
-            register=(
-                lambda server: matching_pb2_grpc.add_MatchingServiceServicer_to_server(
-                    servicer, server
-                ),
-            ),
+            register=(partial(matching_pb2_grpc.add_MatchingServiceServicer_to_server, servicer),),
+            tasks=(recorder.keep, recorder.shadow, recorder.forget, linker.run),
+            checks={"database": partial(ready, database), "nats": bus.ready},
         )

@@ -1,5 +1,7 @@
 """The engine of matching: asks the two other contexts what it needs and decides by rules."""
 
+from collections.abc import Callable
+
 from services.matching.domain import Ranking
 from services.matching.engine.fairness import Fairness, FairnessCall, FairnessRow, fairness
 from services.matching.engine.outside import (
@@ -14,6 +16,7 @@ from services.matching.engine.ranking import (
     DEFAULT_LIMIT,
     DEFAULT_MAX_REJECTIONS,
     RankCall,
+    Ranked,
     rank,
 )
 
@@ -34,17 +37,28 @@ __all__ = [
 ]
 
 
+Note = Callable[[RankCall, Ranked], None]
+
+
+def not_noted(call: RankCall, ranked: Ranked) -> None:
+    """Takes no note of a ranking."""
+
+
 class Engine:
     """Answers what MatchingService is asked."""
 
-    def __init__(self, *, availability: Availability, assignment: Assignment) -> None:
-        """Keeps the two contexts it asks."""
+    def __init__(
+        self, *, availability: Availability, assignment: Assignment, note: Note = not_noted
+    ) -> None:
+        """Keeps the two contexts it asks, and who is told of each ranking."""
         self._availability = availability
         self._assignment = assignment
+        self._note = note
 
     async def rank(self, call: RankCall) -> Ranking:
         """Ranks who could serve, best first, each with its reasons."""
         ranked = await rank(call, self._availability, self._assignment)
+        self._note(call, ranked)
         return ranked.ranking
 
     async def fairness(self, call: FairnessCall) -> Fairness:

@@ -10,6 +10,7 @@ from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
 from fairslot.type.v1 import type_pb2
 from google.type.interval_pb2 import Interval
 
+from kit.call import current_caller
 from kit.fault import Invalid
 from services.matching.domain import Month, MonthError, Question, Ranking, Window
 from services.matching.engine import (
@@ -21,10 +22,12 @@ from services.matching.engine import (
     RankCall,
 )
 from services.matching.engine.batch import Batches
+from services.matching.engine.decisions import DEFAULT_DECISIONS, DEFAULT_DIFFERENCES, Reviewing
 from services.matching.peers.spans import moment, window
 from services.matching.rules.fairness import Share
 from services.matching.servicer.batch import batch_call, batch_message
 from services.matching.servicer.candidates import candidate_message
+from services.matching.servicer.decisions import comparison_message
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Read = TypeVar("Read")
@@ -35,10 +38,11 @@ DECIMALS = 6
 class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, engine: Engine, batches: Batches) -> None:
+    def __init__(self, engine: Engine, batches: Batches, reviewing: Reviewing) -> None:
         """Keeps the parts of the engine that answer."""
         self._engine = engine
         self._batches = batches
+        self._reviewing = reviewing
 
     async def RankCandidates(  # noqa: N802
         self, request: matching_pb2.RankCandidatesRequest, context: Context
@@ -53,6 +57,32 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         async with aclosing(self._batches.plan(batch_call(request))) as said:
             async for one in said:
                 yield batch_message(one)
+
+    async def ReplayDecisions(  # noqa: N802
+        self, request: matching_pb2.ReplayDecisionsRequest, context: Context
+    ) -> matching_pb2.ReplayDecisionsResponse:
+        """Decides past decisions again, on their kept inputs, by another policy."""
+        found = await self._reviewing.replay(
+            current_caller().tenant,
+            _window(request.window, "window"),
+            request.policy,
+            limit=request.limit or DEFAULT_DECISIONS,
+        )
+        message = comparison_message(
+            found, differences=request.max_differences or DEFAULT_DIFFERENCES
+        )
+        return matching_pb2.ReplayDecisionsResponse(comparison=message)
+
+    async def GetShadowReport(  # noqa: N802
+        self, request: matching_pb2.GetShadowReportRequest, context: Context
+    ) -> matching_pb2.GetShadowReportResponse:
+        """Says how the tenant's shadow policy would have decided."""
+        found = await self._reviewing.report(
+            current_caller().tenant, _window(request.window, "window")
+        )
+        return matching_pb2.GetShadowReportResponse(
+            comparisons=[comparison_message(one) for one in found]
+        )
 
     async def GetFairness(  # noqa: N802
         self, request: matching_pb2.GetFairnessRequest, context: Context

@@ -57,8 +57,8 @@ def inline(**changes) -> matching_pb2.InlineRequest:
 
 
 @pytest.fixture
-async def stage(tokens):
-    async with standing(WORLD, tokens.jwks_path) as (stub, seen):
+async def stage(tokens, kept):
+    async with standing(WORLD, tokens.jwks_path, kept) as (stub, seen):
         yield stub, seen, tokens
 
 
@@ -179,9 +179,9 @@ async def test_one_slot_of_one_resource(stage):
     assert query.window.end_time == stamp(START + 1500)
 
 
-async def test_nobody_is_an_answer(tokens):
+async def test_nobody_is_an_answer(tokens, kept):
     world = replace(WORLD, free={})
-    async with standing(world, tokens.jwks_path) as (stub, seen):
+    async with standing(world, tokens.jwks_path, kept) as (stub, seen):
         reply = await ask(
             (stub, seen, tokens), matching_pb2.RankCandidatesRequest(request=inline())
         )

@@ -177,7 +177,9 @@ class AssignmentServer(
 
 
 @asynccontextmanager
-async def standing(world: World, jwks_path) -> AsyncIterator[tuple[object, Seen]]:
+async def standing(
+    world: World, jwks_path, kept, **settings: str
+) -> AsyncIterator[tuple[object, Seen]]:
     """Runs matching between two servers of a world; yields its stub and what the others saw."""
     seen = Seen()
     server = grpc.aio.server()
@@ -193,6 +195,11 @@ async def standing(world: World, jwks_path) -> AsyncIterator[tuple[object, Seen]
         "FAIRSLOT_MATCHING_AVAILABILITY_ADDRESS": f"127.0.0.1:{port}",
         "FAIRSLOT_MATCHING_ASSIGNMENT_ADDRESS": f"127.0.0.1:{port}",
         "FAIRSLOT_MATCHING_JWKS_PATH": str(jwks_path),
+        "FAIRSLOT_MATCHING_DATABASE_URL": kept.url,
+        "FAIRSLOT_MATCHING_WORKER_DATABASE_URL": kept.worker_url,
+        "FAIRSLOT_MATCHING_NATS_URL": kept.nats_url,
+        "FAIRSLOT_MATCHING_GRACE_SECONDS": "0",
+        **{f"FAIRSLOT_MATCHING_{name.upper()}": value for name, value in settings.items()},
     }
     async with (
         open_service(env) as service,

@@ -24,7 +24,7 @@ from services.matching.engine.explaining import Scene
 from services.matching.engine.layout import Scope
 from services.matching.engine.outside import Column, Matrix
 from services.matching.engine.ranking import Inputs, known_policy, scope_of, tables_of
-from services.matching.engine.scoring import Choice, Tables
+from services.matching.engine.scoring import Choice, Tables, pair_points
 from services.matching.rules.policies import Policy
 from services.matching.rules.preferences import FAIRNESS
 
@@ -53,7 +53,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One request laid out: its scope, its facts, and the pair that each of its options is."""
+    """One request laid out: its scope, its facts, and the pair that each of its options is.
+
+    Points leave fairness out, which the joint plan weighs as a whole.
+    """
 
     booking_request_id: str
     scope: Scope
@@ -61,6 +64,7 @@ class Wish:
     # The slot and the resource of each option, by the scope's numbers.
     slots: Column
     rows: Column
+    points: Column
 
     def candidate(self, option: int) -> Candidate:
         """Gives the candidate that an option stands for, with its reasons."""
@@ -128,7 +132,7 @@ def _wish(group: Group, member: Member, policy: Policy) -> Wish:
     layout = scope.layout
     if layout.empty or inputs.work is None:
         none = np.zeros(0, dtype=np.int64)
-        return Wish(member.booking_request_id, scope, None, none, none)
+        return Wish(member.booking_request_id, scope, None, none, none, none)
     work = inputs.work
     if work.shared:
         # Pools were read for all months of the group; these are the request's own.
@@ -136,10 +140,12 @@ def _wish(group: Group, member: Member, policy: Policy) -> Wish:
         work = replace(work, shared=tuple(work.shared[at[month]] for month in layout.months))
     slots = np.repeat(np.arange(len(layout.starts), dtype=np.int64), layout.capacities)
     rows = layout.pairs
+    tables = tables_of(scope, work)
+    points = points_of(scope, tables, slots)
     if len(slots) > OPTIONS_EACH_MAX:
         even = np.linspace(0, len(slots) - 1, OPTIONS_EACH_MAX).astype(np.int64)
-        slots, rows = slots[even], rows[even]
-    return Wish(member.booking_request_id, scope, tables_of(scope, work), slots, rows)
+        slots, rows, points = slots[even], rows[even], points[even]
+    return Wish(member.booking_request_id, scope, tables, slots, rows, points)
 
 
 def _months(inputs: Inputs, policy: Policy) -> tuple[Month, ...]:
@@ -157,13 +163,16 @@ def _clipped(matrix: Matrix, window: Window) -> Matrix:
     last = max(int(np.searchsorted(matrix.starts, high - matrix.duration, side="right")), first)
     sums = np.zeros(len(matrix.capacities) + 1, dtype=np.int64)
     np.cumsum(matrix.capacities, out=sums[1:])
+    pairs = slice(int(sums[first]), int(sums[last]))
     return replace(
         matrix,
         window_start=low,
         window_end=high,
         starts=matrix.starts[first:last],
         capacities=matrix.capacities[first:last],
-        pairs=matrix.pairs[sums[first] : sums[last]],
+        pairs=matrix.pairs[pairs],
+        suits=None if matrix.suits is None else matrix.suits[pairs],
+        travel_minutes=None if matrix.travel_minutes is None else matrix.travel_minutes[pairs],
     )
 
 
@@ -201,14 +210,14 @@ def _options(
         numbers[rows],
         starts - group.buffer_before,
         starts + scope.matrix.duration + group.buffer_after,
-        points_of(scope, tables, slots, rows),
+        wish.points,
         counted,
         layout.first_days[groups],
     )
 
 
-def points_of(scope: Scope, tables: Tables, slots: Column, rows: Column) -> Column:
-    """Gives the points of pairs without fairness, which the joint plan weighs as a whole."""
+def points_of(scope: Scope, tables: Tables, slots: Column) -> Column:
+    """Gives the points of all pairs without fairness; `slots` names the slot of each."""
     layout, policy = scope.layout, scope.policy
     by_day: Column = np.zeros(layout.used.shape, dtype=np.int64)
     for rule in policy.by_day:
@@ -217,8 +226,9 @@ def points_of(scope: Scope, tables: Tables, slots: Column, rows: Column) -> Colu
     by_slot: Column = np.zeros(len(layout.starts), dtype=np.int64)
     for rule_ in policy.by_slot:
         by_slot += np.where(rule_.applies(tables.slot), rule_.points(rule_.weight, tables.slot), 0)
-    found: Column = by_day[rows, layout.slot_groups[slots]] + by_slot[slots]
-    return found
+    found: Column = by_day[layout.pairs, layout.slot_groups[slots]] + by_slot[slots]
+    by_pair = pair_points(scope, tables)
+    return found if by_pair is None else found + by_pair
 
 
 def _shares(

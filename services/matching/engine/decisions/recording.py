@@ -1,0 +1,204 @@
+"""Keeps each ranking beside the calls, and lets a second policy decide on the same: neither is
+waited for by who asked.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import psycopg
+
+from kit.call import Call, Caller, current, current_caller
+from kit.clock import Clock
+from kit.fault import Fault
+from kit.logs import logger
+from services.matching.engine.decisions.codec import encode
+from services.matching.engine.decisions.comparing import (
+    CompareJob,
+    Comparison,
+    Past,
+    Pick,
+    compare_all,
+    pick_of,
+    places,
+)
+from services.matching.engine.outside import Assignment, Availability
+from services.matching.engine.pool import Done, Pool
+from services.matching.engine.ranking import Inputs, RankCall, Ranked, scope_of, work_of
+from services.matching.rules.policies import POLICIES, policy_named
+from services.matching.store import KeptPair, KeptRanking, Records
+
+log = logger("matching")
+
+# Rankings that wait to be kept, and kept ones that wait for the second policy; more are let go.
+WAITING_MAX = 512
+SHADOWS_MAX = 512
+# Stored together, after so long; the listener waits longer before it looks for a ranking.
+TOGETHER_MAX = 64
+TOGETHER_SECONDS = 0.05
+TRIES_MAX = 3
+RETRY_SECONDS = 0.1
+FORGET_SECONDS = 600.0
+# Which policy runs beside the deciding one, by tenant; no name: none does.
+SHADOW_FLAG = "shadow-policy"
+
+Flag = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A ranking that was answered, and for whom."""
+
+    at: datetime
+    caller: Caller
+    booking_request_id: str
+    ranked: Ranked
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """A kept ranking that a second policy is to decide on too."""
+
+    kept: KeptRanking
+    policy: str
+
+
+class Recorder:
+    """Takes notes of rankings in no time; its tasks do the rest."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        availability: Availability,
+        assignment: Assignment,
+        pool: Pool,
+        clock: Clock,
+        flag: Flag,
+    ) -> None:
+        """Takes where to keep, whom to ask for what a policy did not look at, and where to compare.
+
+        `flag(name, tenant)` gives a tenant's flag as text, empty if it is not set.
+        """
+        self._records = records
+        self._availability = availability
+        self._assignment = assignment
+        self._pool = pool
+        self._clock = clock
+        self._flag = flag
+        self._notes: asyncio.Queue[Note] = asyncio.Queue(WAITING_MAX)
+        self._shadows: asyncio.Queue[Shadowed] = asyncio.Queue(SHADOWS_MAX)
+        # Let go because a queue was full.
+        self.dropped = 0
+
+    def note(self, call: RankCall, ranked: Ranked) -> None:
+        """Notes a ranking that somebody may choose from; asks about chosen ones are no choice."""
+        if not ranked.ranking.candidates or call.resource_ids or call.as_if_now is not None:
+            return
+        note = Note(self._clock.now(), current_caller(), call.booking_request_id, ranked)
+        try:
+            self._notes.put_nowait(note)
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    async def keep(self) -> None:
+        """Keeps what was noted, for ever."""
+        while True:
+            notes = [await self._notes.get()]
+            await asyncio.sleep(TOGETHER_SECONDS)
+            while len(notes) < TOGETHER_MAX and not self._notes.empty():
+                notes.append(self._notes.get_nowait())
+            await self._store([await self._kept(note) for note in notes])
+
+    async def shadow(self) -> None:
+        """Lets second policies decide on what was kept, for ever."""
+        while True:
+            one = await self._shadows.get()
+            try:
+                comparison = await self._compared(one)
+                await self._records.keep_pair(_pair(one, comparison))
+            except (Fault, psycopg.Error, OSError) as error:
+                log.warning("a shadow decision is lost", error=repr(error))
+
+    async def forget(self) -> None:
+        """Forgets rankings that led to nothing, for ever."""
+        while True:
+            await asyncio.sleep(FORGET_SECONDS)
+            try:
+                await self._records.forget()
+            except (Fault, psycopg.Error, OSError) as error:
+                log.warning("old rankings were not forgotten", error=repr(error))
+
+    async def _kept(self, note: Note) -> KeptRanking:
+        ranked = note.ranked
+        pick = pick_of(ranked.ranking)
+        assert pick is not None
+        inputs = await self._whole(note)
+        return KeptRanking(
+            tenant=note.caller.tenant,
+            id=str(uuid.uuid4()),
+            at=note.at,
+            policy=ranked.ranking.policy,
+            service_type_id=inputs.question.service_type_id,
+            booking_request_id=note.booking_request_id,
+            pick=pick.as_json(),
+            places=places(ranked.ranking.candidates),
+            # In a thread, as packing lets others run meanwhile.
+            inputs=await asyncio.to_thread(encode, inputs),
+        )
+
+    async def _whole(self, note: Note) -> Inputs:
+        """Returns inputs on which every policy can decide: where people were not compared, what
+        comparing takes is asked for now.
+        """
+        inputs, policy = note.ranked.inputs, policy_named(note.ranked.ranking.policy)
+        widest = next((one for one in POLICIES if one.weighs_fairness), None)
+        if policy is None or policy.weighs_fairness or widest is None:
+            return inputs
+        scope = scope_of(inputs, widest)
+        if not scope.compared:
+            return inputs
+        token = current.set(Call("keep", "", caller=note.caller))
+        try:
+            work = await work_of(scope, self._availability, self._assignment, fresh="")
+        except Fault as fault:
+            log.warning("a ranking is kept without what others weigh", error=fault.message)
+            return inputs
+        finally:
+            current.reset(token)
+        return replace(inputs, work=work)
+
+    async def _store(self, rankings: list[KeptRanking]) -> None:
+        for attempt in range(1, TRIES_MAX + 1):
+            try:
+                await self._records.keep(rankings)
+                break
+            except (Fault, psycopg.Error, OSError) as error:
+                log.warning("rankings were not kept yet", count=len(rankings), error=repr(error))
+                if attempt == TRIES_MAX:
+                    self.dropped += len(rankings)
+                    return
+                await asyncio.sleep(RETRY_SECONDS * attempt)
+        for one in rankings:
+            policy = self._flag(SHADOW_FLAG, one.tenant)
+            if policy and policy != one.policy and policy_named(policy) is not None:
+                try:
+                    self._shadows.put_nowait(Shadowed(one, policy))
+                except asyncio.QueueFull:
+                    self.dropped += 1
+
+    async def _compared(self, one: Shadowed) -> Comparison:
+        past = Past(one.kept.inputs, one.kept.policy, Pick.of_json(one.kept.pick))
+        async with aclosing(self._pool.run(compare_all, CompareJob((past,), one.policy))) as run:
+            async for said in run:
+                if isinstance(said, Done):
+                    return said.answer[0]
+        raise AssertionError("a job ends with its answer or raises")
+
+
+def _pair(one: Shadowed, comparison: Comparison) -> KeptPair:
+    kept = one.kept
+    return KeptPair(kept.tenant, kept.id, kept.at, kept.policy, one.policy, comparison.as_json())

@@ -1,0 +1,102 @@
+"""Links what the ledger committed to the rankings that led there: one process does it."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import nats.errors
+import nats.js.errors
+import psycopg
+from fairslot.assignment.v1 import events_pb2
+from google.protobuf.message import DecodeError
+
+from kit.bus import Bus
+from kit.clock import Clock
+from kit.db import Connection
+from kit.event import Event
+from kit.fault import Fault
+from kit.logs import logger
+from services.matching.domain import floor_minute
+from services.matching.engine.decisions import place
+from services.matching.store import Commit, Position, Records
+
+log = logger("matching")
+
+LEDGER_STREAM, LEDGER_SUBJECTS = "ASSIGNMENT", ("fairslot.assignment.v1.AllocationChanged.>",)
+CHANGED = events_pb2.AllocationChanged
+# Rankings are stored a moment after they were answered; commits are looked at later than that.
+SETTLED = timedelta(seconds=1.0)
+LEAD_POLL_SECONDS = 0.5
+BACKOFF_SECONDS = 0.2
+
+
+class Linker:
+    """Reads the ledger's stream. Its position moves with what it links, or not at all."""
+
+    def __init__(self, bus: Bus, records: Records, clock: Clock) -> None:
+        """Takes where events come from, where links go, and the time."""
+        self._bus = bus
+        self._records = records
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Links for ever; after a failure it takes the lead and the position anew."""
+        while True:
+            try:
+                async with self._records.lead() as connection:
+                    if connection is None:
+                        await asyncio.sleep(LEAD_POLL_SECONDS)
+                        continue
+                    await self._link(connection)
+            except (
+                psycopg.Error,
+                nats.errors.Error,
+                nats.js.errors.Error,
+                Fault,
+                TimeoutError,
+                OSError,
+            ) as error:
+                log.warning("linking starts again", error=repr(error))
+            await asyncio.sleep(BACKOFF_SECONDS)
+
+    async def _link(self, connection: Connection) -> None:
+        made_at = await self._bus.made_at(LEDGER_STREAM)
+        known = await self._records.position(connection)
+        # A stream made anew counts from its beginning; links are made once whatever is repeated.
+        after = known.number if known.made_at == made_at else 0
+        async for batch in self._bus.follow(LEDGER_STREAM, LEDGER_SUBJECTS, after=after):
+            if batch[0].position <= after:
+                made_at = await self._bus.made_at(LEDGER_STREAM)
+            after = batch[-1].position
+            commits = [one for event in batch if (one := commit_of(event)) is not None]
+            if commits:
+                settled = max(one.at for one in commits) + SETTLED
+                wait = min(settled - self._clock.now(), SETTLED).total_seconds()
+                await asyncio.sleep(max(wait, 0.0))
+            await self._records.link(connection, commits, Position(made_at, after))
+
+
+def commit_of(event: Event) -> Commit | None:
+    """Returns the assignment that an event says was made; nothing if it says something else."""
+    if event.type != CHANGED.DESCRIPTOR.full_name:
+        return None
+    try:
+        message = CHANGED.FromString(event.body)
+    except DecodeError as error:
+        # The stream must go on: one event nobody can read may not hold back all that follow.
+        log.error("an event cannot be read", position=event.position, error=repr(error))
+        return None
+    made = message.state == CHANGED.State.ASSIGNED
+    if not made or message.previous_state == CHANGED.State.ASSIGNED:
+        return None
+    start: datetime = message.slot.start_time.ToDatetime(UTC)
+    resource_ids = tuple(one.resource_id for one in message.resources)
+    return Commit(
+        tenant=event.tenant,
+        assignment_id=message.id,
+        booking_request_id=message.booking_request_id,
+        service_type_id=message.service_type_id,
+        resource_ids=resource_ids,
+        start=start,
+        at=message.at.ToDatetime(UTC),
+        place=place(resource_ids, floor_minute(start)),
+    )

@@ -1,0 +1,26 @@
+"""Fixtures of matching's tests: one database that all of them share, each with its own tenants."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.local.database import create_database, drop_database, urls_of
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a service under test keeps what it keeps, and listens."""
+
+    url: str
+    worker_url: str
+    nats_url: str
+
+
+@pytest.fixture(scope="session")
+def kept(servers, role_secret, templates):
+    name = "fairslot_test_matching"
+    drop_database(servers.database_url, name)
+    url = create_database(servers.database_url, name, template=templates("matching"))
+    urls = urls_of("matching", admin_url=url, secret=role_secret)
+    yield Kept(urls.app, urls.worker, servers.nats_url)
+    drop_database(servers.database_url, name)
