@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import nats
@@ -167,6 +167,16 @@ class Bus:
     ) -> AsyncIterator[list[Event]]:
         """Yields what the stream has after a position, then what comes, in order, for ever."""
         return follow(self._client, stream, subjects, after=after)
+
+    async def tell(self, subject: str, body: bytes) -> None:
+        """Publishes to whoever listens now; kept nowhere, and nobody acknowledges it."""
+        await self._client.publish(subject, body)
+
+    async def heard(self, subject: str) -> AsyncGenerator[tuple[str, bytes], None]:
+        """Yields subject and body of what is told from now on."""
+        subscription = await self._client.subscribe(subject)
+        async for message in subscription.messages:
+            yield message.subject, message.data
 
     async def ready(self) -> None:
         """Passes if NATS answers: a health check."""

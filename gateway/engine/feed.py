@@ -10,6 +10,8 @@ from contextlib import aclosing
 from typing import Protocol
 
 from gateway.domain import Backlog, Entry, Mark, Position
+from gateway.domain.presence import TOPIC as PRESENCE
+from gateway.domain.presence import Glance, Glances, Untold
 
 # After this many entries in a row, watchers that are taking theirs are given time for it.
 PACE_ENTRIES = 32
@@ -43,6 +45,7 @@ class Watcher:
         self.topics = topics
         self.after = 0  # entries up to this number were seen before
         self.backlog = Backlog(bound)
+        self.untold = Untold()
         self.taken = 0
         self.lagging = False  # from then on not waited for, until it has caught up
         self.leaving = False
@@ -64,6 +67,12 @@ class Watcher:
             self.backlog.put(entry)
             self._woken.set()
 
+    def glance(self, glance: Glance) -> None:
+        """Adds what somebody looks at; it waits until all changes have been told."""
+        if not self.topics or PRESENCE in self.topics:
+            self.untold.put(glance)
+            self._woken.set()
+
     def lose(self, position: Position) -> None:
         """Makes the watcher reload."""
         self.after = 0
@@ -75,10 +84,10 @@ class Watcher:
         self.leaving = True
         self._woken.set()
 
-    async def next(self, *, silence_seconds: float) -> Entry | Mark | None:
+    async def next(self, *, silence_seconds: float) -> Entry | Mark | Glance | None:
         """Returns what is to be told next; None after that much silence, or when it shall end."""
         self.taken += 1
-        item = self.backlog.take()
+        item = self._take()
         if item is None and not self.leaving:
             self.lagging = False
             self._woken.clear()
@@ -87,8 +96,11 @@ class Watcher:
                     await self._woken.wait()
             except TimeoutError:
                 return None
-            item = self.backlog.take()
+            item = self._take()
         return item
+
+    def _take(self) -> Entry | Mark | Glance | None:
+        return self.backlog.take() or self.untold.take()
 
 
 class Feed:
@@ -103,6 +115,7 @@ class Feed:
         # The newest entry that was handed out.
         self.position = position
         self._recent: deque[Entry] = deque()
+        self._glances = Glances()
         # All entries after this number are in memory.
         self.remembers_after = position.number
 
@@ -134,12 +147,19 @@ class Feed:
             crowded = {watcher for watcher in crowded if watcher.crowded}
 
     def _take(self, entry: Entry) -> None:
-        self.position = Position(entry.epoch, entry.number)
+        # In the middle of a bundle the rest of it is still to come.
+        self.position = entry.position
         self._recent.append(entry)
         if len(self._recent) > RECENT_MAX:
             self.remembers_after = self._recent.popleft().number
         for watcher in self.watchers:
             watcher.offer(entry)
+
+    def glance(self, glance: Glance) -> None:
+        """Tells all who watch what somebody looks at."""
+        self._glances.put(glance, now_seconds=time.monotonic())
+        for watcher in self.watchers:
+            watcher.glance(glance)
 
     def start_anew(self, position: Position) -> None:
         """The feed was lost and made again: what watchers know has no place in it."""
@@ -158,4 +178,6 @@ class Feed:
         missed = [entry for entry in self._recent if watcher.wants(entry)]
         watcher.after = max(after, self.position.number)
         self.watchers.add(watcher)
+        for glance in self._glances.now(now_seconds=time.monotonic()):
+            watcher.glance(glance)
         return missed

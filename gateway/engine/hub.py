@@ -6,9 +6,11 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from gateway.domain import Entry, Mark, Position, Sign
+from gateway.domain.presence import Glance
 from gateway.engine.feed import Feed, Source, Watcher
 from kit.fault import Exhausted, Unavailable
 from kit.stopping import stopped
@@ -85,10 +87,19 @@ class Hub:
             for watcher in feed.watchers:
                 watcher.leave()
 
+    def glance(self, tenant: str, glance: Glance) -> None:
+        """Tells a tenant's watchers here what somebody looks at."""
+        feed = self._feeds.get(tenant)
+        if feed is not None:
+            feed.glance(glance)
+
     async def watch(
-        self, *, tenant: str, topics: frozenset[str], token: str
-    ) -> AsyncGenerator[Entry | Mark, None]:
-        """Yields what a watcher is to be told: first where it stands, then changes, for a while."""
+        self, *, tenant: str, topics: frozenset[str], token: str, silence_seconds: float = inf
+    ) -> AsyncGenerator[Entry | Mark | Glance, None]:
+        """Yields what a watcher is to be told: first where it stands, then changes, for a while.
+
+        After `silence_seconds` without anything it is told that the feed is alive.
+        """
         if self._leaving:
             raise Unavailable("UNAVAILABLE", "this gateway is leaving; watch again")
         if self._watching >= self._bounds.watchers:
@@ -99,7 +110,8 @@ class Hub:
         try:
             feed = await self._feed(tenant)
             feed.users += 1
-            async with aclosing(self._told(feed, watcher, token)) as told:
+            silence_seconds = min(silence_seconds, self._bounds.silence_seconds)
+            async with aclosing(self._told(feed, watcher, token, silence_seconds)) as told:
                 async for item in told:
                     yield item
         finally:
@@ -109,8 +121,8 @@ class Hub:
         raise Unavailable("UNAVAILABLE", "this watch has ended; watch again from its last position")
 
     async def _told(
-        self, feed: Feed, watcher: Watcher, token: str
-    ) -> AsyncGenerator[Entry | Mark, None]:
+        self, feed: Feed, watcher: Watcher, token: str, silence_seconds: float
+    ) -> AsyncGenerator[Entry | Mark | Glance, None]:
         clock = asyncio.get_running_loop().time
         spread = self._chance.uniform(1 - LIFE_SPREAD, 1 + LIFE_SPREAD)
         ends_at = clock() + self._bounds.life_seconds * spread
@@ -122,10 +134,13 @@ class Hub:
         if self._leaving:
             watcher.leave()
         while not watcher.leaving and (left := ends_at - clock()) > 0:
-            wait = min(left, self._bounds.silence_seconds)
+            wait = min(left, silence_seconds)
             new = await watcher.next(silence_seconds=wait)
             if new is None and (watcher.leaving or clock() >= ends_at):
                 break
+            if isinstance(new, Glance):
+                yield replace(new, position=feed.position_for(watcher))
+                continue
             # In silence all up to the feed's head has been told, or was not asked for.
             told = new or Mark(Sign.HEARTBEAT, feed.position_for(watcher))
             seen = told.position

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from math import inf
 from typing import Any
 
 import grpc
 from fairslot.gateway.v1 import planner_pb2
 
 from gateway.domain import Mark
+from gateway.domain.presence import Glance
 from gateway.engine import Hub
+from gateway.peers import PresencePeer
+from gateway.peers.feed import POSITION_TAG
 from kit.call import current_caller
 from kit.clock import Clock
 
@@ -21,8 +25,9 @@ TOPIC = "feed"
 class PlannerServicer:
     """Translates between watchers and the hub."""
 
-    def __init__(self, hub: Hub, *, clock: Clock) -> None:
+    def __init__(self, hub: Hub, presence: PresencePeer, *, clock: Clock) -> None:
         self._hub = hub
+        self._presence = presence
         self._clock = clock
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -32,7 +37,13 @@ class PlannerServicer:
             request_deserializer=planner_pb2.WatchChangesRequest.FromString,
             response_serializer=None,
         )
-        handlers = grpc.method_handlers_generic_handler(SERVICE, {"WatchChanges": handler})
+        told: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+            self.tell_presence,
+            request_deserializer=planner_pb2.TellPresenceRequest.FromString,
+            response_serializer=planner_pb2.TellPresenceResponse.SerializeToString,
+        )
+        methods = {"WatchChanges": handler, "TellPresence": told}
+        handlers = grpc.method_handlers_generic_handler(SERVICE, methods)
         server.add_generic_rpc_handlers((handlers,))
 
     async def watch_changes(
@@ -45,10 +56,34 @@ class PlannerServicer:
             tenant=current_caller().tenant,
             topics=frozenset(request.topics),
             token=request.resume_token,
+            silence_seconds=(
+                request.heartbeat.ToTimedelta().total_seconds()
+                if request.HasField("heartbeat")
+                else inf
+            ),
         )
         async with aclosing(watching) as told:
             async for item in told:
-                yield self._sign(item) if isinstance(item, Mark) else item.body
+                if isinstance(item, Mark):
+                    yield self._sign(item)
+                else:
+                    yield _placed(item) if isinstance(item, Glance) else item.body
+
+    async def tell_presence(
+        self,
+        request: planner_pb2.TellPresenceRequest,
+        _context: grpc.aio.ServicerContext[Any, Any],
+    ) -> planner_pb2.TellPresenceResponse:
+        """Tells all who watch what the caller looks at."""
+        caller = current_caller()
+        await self._presence.tell(
+            caller.tenant,
+            client_id=request.client_id,
+            actor=caller.subject,
+            booking_request_id=request.booking_request_id,
+            at=self._clock.now(),
+        )
+        return planner_pb2.TellPresenceResponse()
 
     def _sign(self, mark: Mark) -> bytes:
         change = planner_pb2.Change(
@@ -58,3 +93,8 @@ class PlannerServicer:
         )
         change.at.FromDatetime(self._clock.now())
         return change.SerializeToString()
+
+
+def _placed(glance: Glance) -> bytes:
+    token = str(glance.position).encode()
+    return glance.body + POSITION_TAG + bytes([len(token)]) + token

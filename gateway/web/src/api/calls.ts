@@ -4,6 +4,7 @@ import type {
   Assignment,
   BookingRequest,
   Fairness,
+  Gap,
   Hold,
   Ranking,
   Resource,
@@ -98,7 +99,7 @@ export class Calls {
     this.optional(
       `/v1/demand${query({ "window.startTime": startTime, "window.endTime": endTime })}`,
     );
-  gaps = () => this.optional("/v1/gaps");
+  gaps = () => this.all<"gaps", Gap>("/v1/gaps", "gaps", {});
 
   tellPresence = (clientId: string, bookingRequestId: string) =>
     this.http.ask<object>("/v1/presence", { clientId, bookingRequestId });

@@ -145,3 +145,12 @@ export interface Change {
   payload?: Record<string, unknown>;
   at: string;
 }
+
+/** A request that could not be served, with the reasons counted. */
+export interface Gap {
+  request: BookingRequest;
+  reasons: { reason: string; count: number }[];
+  explanation: string;
+  attempts: number;
+  triedAt?: string;
+}

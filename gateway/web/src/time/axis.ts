@@ -86,7 +86,7 @@ export class Axis {
   marks(perDayMax: number): { place: number; text: string }[] {
     return this.days.flatMap((day, index) => {
       const hours = (day.to - day.from) / HOUR_MS;
-      const step = [1, 2, 3, 4, 6, 12].find((each) => hours / each <= perDayMax) ?? 12;
+      const step = [1, 2, 3, 4, 6, 12].find((each) => hours / each <= perDayMax) ?? 24;
       const found: { place: number; text: string }[] = [];
       for (let at = day.from; at < day.to; at += HOUR_MS) {
         if (wallOf(this.zone, at).hour % step !== 0) continue;

@@ -94,6 +94,15 @@ export function longDayText(zone: string, ms: number): string {
   return reader(zone, options).format(ms);
 }
 
+/** Days from a first to a last, as "23–29 November 2026". */
+export function daysText(zone: string, first: number, last: number): string {
+  return reader(zone, { day: "numeric", month: "long", year: "numeric" }).formatRange(first, last);
+}
+
+export function weekdayText(zone: string, ms: number): string {
+  return reader(zone, { weekday: "short", day: "numeric" }).format(ms);
+}
+
 export function spanText(zone: string, start: number, end: number): string {
   const sameDay = dateOf(zone, start) === dateOf(zone, end - 1);
   const last = sameDay ? timeText(zone, end) : `${dayText(zone, end)} ${timeText(zone, end)}`;
