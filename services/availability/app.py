@@ -29,6 +29,7 @@ from services.availability.engine import (
     Reading,
     Searching,
     Surveying,
+    Warming,
     Worlds,
 )
 from services.availability.listener import CATALOG_STREAM, CATALOG_SUBJECTS, Follower, Projector
@@ -101,9 +102,8 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
         gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
-        surveying = Surveying(
-            worlds, Blocks(shared, gate, clock), expansions, clock, merging_on=merging_on
-        )
+        blocks = Blocks(shared, gate, clock)
+        surveying = Surveying(worlds, blocks, expansions, clock, merging_on=merging_on)
         availability = AvailabilityServicer(
             Searching(surveying, expansions),
             Checking(worlds, expansions, clock, merging_on=merging_on),
@@ -132,6 +132,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
                 projector.run,
                 follower.follow_ledger,
                 follower.follow_catalog,
+                Warming(worlds, blocks, expansions, clock).run,
                 Upkeep(settings.worker_database_url).run,
             ),
             checks={"database": partial(ready, pool), "nats": bus.ready},

@@ -3,6 +3,7 @@
 from services.availability.engine.answers import Cache, Matrix, Paging, SlotPage
 from services.availability.engine.asking import Ask, window_invalid
 from services.availability.engine.blocks import Blocks
+from services.availability.engine.calendar_edits import Wish
 from services.availability.engine.checking import Check, Checked, Checking, Offered
 from services.availability.engine.editing import Edit, Editing
 from services.availability.engine.gate import Gate
@@ -12,6 +13,7 @@ from services.availability.engine.reading import Expanded, Reading
 from services.availability.engine.recording import check_etag
 from services.availability.engine.searching import Searching
 from services.availability.engine.surveying import Surveying
+from services.availability.engine.warming import Warming
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
 
@@ -34,6 +36,8 @@ __all__ = [
     "Searching",
     "SlotPage",
     "Surveying",
+    "Warming",
+    "Wish",
     "World",
     "Worlds",
     "check_etag",

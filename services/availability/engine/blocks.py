@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 
 from kit.clock import Clock
@@ -10,14 +11,22 @@ from services.availability.domain import SlotShape
 from services.availability.engine.board import Board
 from services.availability.engine.gate import Gate
 from services.availability.engine.world import World
-from services.availability.rules.bits import words_for
 from services.availability.rules.slots import Grid
-from services.availability.store import Saved, SharedBlocks
+from services.availability.store import (
+    LIFE,
+    Catalog,
+    Saved,
+    SharedBlocks,
+    catalog_in,
+    catalog_text,
+)
 
 # Raised whenever the rules or the form of a block change: both may run beside each other.
 SCHEMA = 1
 # How long another process is waited for that said it computes a block.
 LEASE_POLLS, LEASE_POLL_SECONDS = 5, 0.01
+# Days whose last sharing is remembered; beyond that all are shared anew.
+SAVED_MAX = 100_000
 
 
 @dataclass(slots=True)
@@ -39,6 +48,9 @@ class Blocks:
         self._clock = clock
         self._flights: dict[tuple[int, int], asyncio.Future[None]] = {}
         self._writing: set[asyncio.Task[bool]] = set()
+        # What was shared last of each day, and until when; and of each catalog.
+        self._saved: dict[tuple[str, SlotShape, int], tuple[str, datetime]] = {}
+        self._catalogs: dict[str, tuple[int, datetime]] = {}
         # How many were computed since the process began.
         self.computed = 0
 
@@ -55,18 +67,56 @@ class Blocks:
             await asyncio.wait((flight,))
         return tally
 
+    async def adopt(self, tenant: str, board: Board, days: Sequence[int]) -> bool:
+        """Takes all the days from where blocks are shared, or none of them."""
+        keys = {day: key_of(tenant, board.shape, day, board.generation(day)) for day in days}
+        found = await self._store.read(list(keys.values()), self._clock.now())
+        grids = {day: found[key] for day, key in keys.items() if key in found}
+        if len(grids) < len(keys) or not all(board.fits(grid) for grid in grids.values()):
+            return False
+        for day, grid in grids.items():
+            board.adopt(day, grid)
+        return True
+
+    async def catalog(self, tenant: str, revision: int) -> Catalog | None:
+        """Gives a tenant's catalog at a revision, if it is shared."""
+        text = await self._store.text(catalog_key(tenant, revision))
+        found = None if text is None else catalog_in(text)
+        return found if found is not None and found.revision == revision else None
+
+    def save_changed(self, tenant: str, world: World, board: Board, days: Sequence[int]) -> None:
+        """Shares those of the days that are not shared as they are now, or not for much longer."""
+        now = self._clock.now()
+        late = now + LIFE / 2
+        changed = []
+        for day in days:
+            known = self._saved.get((tenant, board.shape, day))
+            if known is None or known[0] != board.generation(day) or known[1] < late:
+                changed.append(day)
+        if changed:
+            self.save(tenant, world, board, changed)
+
     def save(self, tenant: str, world: World, board: Board, days: Sequence[int]) -> None:
         """Shares blocks of a board with other processes, beside whatever goes on."""
         now = self._clock.now()
         saved = []
+        texts = {}
+        known = self._catalogs.get(tenant)
+        if known is None or known[0] != world.revision or known[1] < now:
+            self._catalogs[tenant] = (world.revision, now + LIFE / 2)
+            texts[catalog_key(tenant, world.revision)] = catalog_text(world.catalog())
         for day in days:
             block = board.block(day, now)
             if block is not None:
                 grid = Grid(block.grid.starts, block.grid.free.copy())
                 end = world.first_expiry(board.reach(day))
-                key = key_of(tenant, board.shape, day, board.generation(day))
+                generation = board.generation(day)
+                key = key_of(tenant, board.shape, day, generation)
                 saved.append(Saved(key, grid, end))
-        task = asyncio.get_running_loop().create_task(self._store.write(saved, now))
+                self._saved[tenant, board.shape, day] = (generation, now + LIFE)
+        if len(self._saved) > SAVED_MAX:
+            self._saved.clear()
+        task = asyncio.get_running_loop().create_task(self._store.write(saved, texts, now))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
@@ -97,7 +147,7 @@ class Blocks:
             grid = found.get(keys[day])
             # What changed while we read makes it another generation's block.
             changed = board.generation(day) != generations[day]
-            if grid is None or changed or not fits(grid, len(world.roster)):
+            if grid is None or changed or not board.fits(grid):
                 left.append(day)
             else:
                 board.adopt(day, grid)
@@ -128,6 +178,6 @@ def key_of(tenant: str, shape: SlotShape, day: int, generation: str) -> str:
     return f"av:{tenant}:{SCHEMA}:{day}:{form}:{generation}"
 
 
-def fits(grid: Grid, resources: int) -> bool:
-    """Says whether a block has as many columns as there are resources."""
-    return grid.free.shape == (len(grid.starts), words_for(resources))
+def catalog_key(tenant: str, revision: int) -> str:
+    """Gives the key of a catalog."""
+    return f"av:{tenant}:{SCHEMA}:catalog:{revision}"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from services.availability.domain import MINUTES_PER_DAY, SlotShape, Span
-from services.availability.engine.roster import Eligible
-from services.availability.rules.bits import WORD_BITS, Index, Words, counted, unpacked
+from services.availability.engine.roster import Eligible, Roster
+from services.availability.rules.bits import WORD_BITS, Index, Words, counted, unpacked, words_for
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.intervals import Minutes
+from services.availability.rules.lane import Lane
 from services.availability.rules.slots import Grid, free_grid, still_qualified
-
-if TYPE_CHECKING:
-    from services.availability.engine.world import World
 
 # Starts by resources that are computed at once; others get their turn after so many.
 CELLS_MAX = 4_000_000
@@ -26,6 +25,18 @@ CELLS_MAX = 4_000_000
 LIMITS_REACH_MINUTES = 9 * MINUTES_PER_DAY
 # Forms of question whose counts a block keeps.
 COUNTS_MAX = 16
+
+
+class Ground(Protocol):
+    """What bits are made from: a tenant at a moment."""
+
+    roster: Roster
+
+    def generation(self, span: Span) -> str:
+        """Names the state of all that is taken in a span."""
+
+    def lane(self, resource_id: str, now: datetime, *, keep: bool = True) -> Lane:
+        """Gives the time of one resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class Board:
 
     def __init__(
         self,
-        world: World,
+        world: Ground,
         shape: SlotShape,
         expansions: Expansions,
         *,
@@ -92,13 +103,12 @@ class Board:
         self._keep = keep
         self._blocks: dict[int, Block] = {}
 
-    @property
-    def size_bytes(self) -> int:
-        """What all blocks take in memory."""
-        return sum(block.size_bytes for block in self._blocks.values())
-
     def __contains__(self, day: int) -> bool:
         return day in self._blocks
+
+    def items(self) -> Iterator[tuple[int, Block]]:
+        """Gives the days in memory with their blocks."""
+        yield from self._blocks.items()
 
     def reach(self, day: int) -> Span:
         """Gives the span in which something taken can be in the way of a start on the day."""
@@ -128,6 +138,10 @@ class Board:
         """Takes note that anything of a resource may have changed."""
         for block in self._blocks.values():
             block.dirty.add(rank)
+
+    def fits(self, grid: Grid) -> bool:
+        """Says whether a block has as many columns as there are resources."""
+        return grid.free.shape == (len(grid.starts), words_for(len(self._world.roster)))
 
     def adopt(self, day: int, grid: Grid) -> None:
         """Takes over a block that was computed elsewhere, from the same generation."""
@@ -204,3 +218,9 @@ def rows_of(starts: Minutes, known: Minutes) -> Index | None:
         return None
     found: Index = rows
     return found
+
+
+def generation_of(revision: int, stamps: Mapping[int, str], span: Span) -> str:
+    """Names a state: the catalog's revision, and the last event on each day of the span."""
+    text = f"{revision} {' '.join(stamps.get(day, '-') for day in span.days())}"
+    return blake2b(text.encode(), digest_size=12).hexdigest()

@@ -97,7 +97,8 @@ class Roster:
     def asked(self, wanted: Wanted) -> Iterator[Resource]:
         """Gives the resources a question is about, by id: those named, or all."""
         for resource_id in sorted(set(wanted.resource_ids) or self.resources):
-            yield self.resources[resource_id]
+            if resource_id in self.resources:
+                yield self.resources[resource_id]
 
     def count_asked(self, wanted: Wanted) -> int:
         """Counts the resources a question is about."""
@@ -111,7 +112,9 @@ class Roster:
     def _narrowed(self, wanted: Wanted) -> list[str]:
         """Gives the shortest list by rank that holds all who may serve."""
         if wanted.resource_ids:
-            return sorted(set(wanted.resource_ids), key=self.rank.__getitem__)
+            # One that was asked about may have gone meanwhile.
+            known = set(wanted.resource_ids) & self.rank.keys()
+            return sorted(known, key=self.rank.__getitem__)
         lists = [self.ranked]
         lists.extend(self._by_skill.get(skill.name, []) for skill in wanted.skills)
         if wanted.zone:

@@ -33,7 +33,7 @@ class Searching:
     ) -> SlotPage:
         """Gives a page of slots by start; the same pages again while nothing changes."""
         rest = continuation(paging.question, paging.token)
-        search = await self._surveying.begin(tenant, ask, token, rest)
+        search = await self._surveying.begin(tenant, ask, token, rest, paging, bits_suffice=True)
         if search.question.merging and ask.party_size > 1:
             return await self._joint_page(search, ask, token, paging)
         look, complete = await self._surveying.look(search, rest, paging)
@@ -93,9 +93,12 @@ class Searching:
     ) -> Matrix:
         """Gives the answer in columns: whole, or a page of it."""
         rest = None if paging is None else continuation(paging.question, paging.token)
-        search = await self._surveying.begin(tenant, ask, token, rest)
-        question, roster = search.question, search.world.roster
+        lanes = with_resources or rejections_max > 0
+        search = await self._surveying.begin(
+            tenant, ask, token, rest, paging, bits_suffice=not lanes
+        )
         look, complete = await self._surveying.look(search, rest, paging)
+        question, roster = search.question, search.world.roster
         outcome = self._outcome(search, look, rest, complete=complete)
         more = ""
         if paging is None:
@@ -131,13 +134,13 @@ class Searching:
         self, search: Search, kept: Sequence[Resource]
     ) -> tuple[list[str], list[list[int]]]:
         """Gives the months the window touches, and the days each resource offers in them."""
-        world, question = search.world, search.question
+        world, question = search.whole, search.question
         zone = self._expansions.zones.get(world.tenant.time_zone)
         months = months_touched(question.window, zone)
         spans = [month_span(year, month, zone) for year, month in months]
         offered = []
         for resource in kept:
-            lane = world.lane(resource.id, question.now, keep=search.own is None)
+            lane = world.lane(resource.id, question.now, keep=not search.bypass)
             offered.append(
                 [
                     offered_days(self._expansions.month(lane.pattern, span, zone), lane.leave)
@@ -148,9 +151,9 @@ class Searching:
 
     def _rejected(self, search: Search, kept: Sequence[Resource], most: int) -> Sequence[Rejection]:
         question = search.question
-        contenders = search.world.contenders(question.wanted, question.now, keep=search.own is None)
+        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
         free = frozenset(resource.id for resource in kept)
-        found = rejections(search.world, question, contenders, free, expansions=self._expansions)
+        found = rejections(search.whole, question, contenders, free, expansions=self._expansions)
         return list(islice(found, most))
 
     def _outcome(
@@ -164,8 +167,8 @@ class Searching:
 
     def _nothing(self, search: Search) -> Outcome:
         question = search.question
-        contenders = search.world.contenders(question.wanted, question.now, keep=search.own is None)
-        return outcome_of_nothing(search.world, question, contenders, self._expansions)
+        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
+        return outcome_of_nothing(search.whole, question, contenders, self._expansions)
 
 
 def _more(search: Search, table: SlotTable, shown: int, paging: Paging, outcome: Outcome) -> str:

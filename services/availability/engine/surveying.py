@@ -1,8 +1,9 @@
 """Looks at a tenant's time for one question: all of one moment, whatever must be fetched for it."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from services.availability.engine.answers import Cache, Paging
 from services.availability.engine.asking import Ask, question_of
 from services.availability.engine.blocks import Blocks, Tally
 from services.availability.engine.board import Board
+from services.availability.engine.flights import Flights
+from services.availability.engine.glimpse import Glimpse
 from services.availability.engine.looking import Look, Ranges, days_between
 from services.availability.engine.paging import Continuation
 from services.availability.engine.roster import Eligible
@@ -28,6 +31,8 @@ LOOK_AHEAD_MINUTES = 62 * MINUTES_PER_DAY
 MEMORY_REACH = timedelta(days=1)
 # Days brought into memory before a question looks again at what it has.
 DAYS_AT_ONCE = 62
+# More shared blocks than this are not read for one question.
+GLIMPSED_DAYS_MAX = 400
 # How often a question looks again after days were brought; more would mean that they never stay.
 LOOKS_MAX = 10_000
 
@@ -37,14 +42,14 @@ class Search:
     """A question with all it needs to be answered, and what of it had been computed before."""
 
     tenant: str
-    world: World
+    world: World | Glimpse
     question: Question
-    revision: int
     freshness: Mapping[str, int]
-    # Bits of another moment, which nobody else asks for.
-    own: Board | None
-    loaded: bool
-    tally: Tally
+    loaded: bool = False
+    # Its own bits: those of another moment, or read for this question alone.
+    own: Board | None = None
+    bypass: bool = False
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def eligible(self) -> Eligible:
@@ -54,12 +59,18 @@ class Search:
     @property
     def cache(self) -> Cache:
         """How the answer came about."""
-        if self.own is not None:
+        if self.bypass:
             return Cache.BYPASS
         if self.tally.computed == 0 and not self.loaded:
             return Cache.HIT
         some = self.tally.computed < self.tally.asked and not self.loaded
         return Cache.PARTIAL if some else Cache.MISS
+
+    @property
+    def whole(self) -> World:
+        """The tenant with all its lanes, which a glimpse does not have."""
+        assert isinstance(self.world, World)
+        return self.world
 
 
 class Surveying:
@@ -80,53 +91,100 @@ class Surveying:
         self._blocks = blocks
         self._expansions = expansions
         self._clock = clock
+        self._glimpsing = Flights[Glimpse | None]()
 
     async def begin(
-        self, tenant: str, ask: Ask, token: Mapping[str, int], rest: Continuation | None
+        self,
+        tenant: str,
+        ask: Ask,
+        token: Mapping[str, int],
+        rest: Continuation | None,
+        paging: Paging | None = None,
+        *,
+        bits_suffice: bool = False,
     ) -> Search:
-        """Understands a question and finds the tenant it is about."""
+        """Understands a question and finds the tenant it is about.
+
+        Where `bits_suffice` for the answer, a process that has just begun takes shared ones while
+        it reads the tenant.
+        """
         now = ask.as_if_now or self._clock.now()
+        if bits_suffice and ask.as_if_now is None and self._worlds.known(tenant) is None:
+            glimpsed = await self._glimpsed(tenant, ask, token, rest, paging)
+            if glimpsed is not None:
+                return glimpsed
         found = await self._worlds.at(tenant, token)
         if now < self._clock.now() - MEMORY_REACH:
             found = await self._worlds.once(tenant, now)
-        world = found.world
+        question = self._question(tenant, found.world, ask, now, rest)
+        search = Search(tenant, found.world, question, found.freshness, loaded=found.loaded)
+        if ask.as_if_now is not None:
+            search.bypass = True
+            search.own = Board(found.world, question.shape, self._expansions, keep=False)
+        return search
+
+    def _question(
+        self,
+        tenant: str,
+        world: World | Glimpse,
+        ask: Ask,
+        now: datetime,
+        rest: Continuation | None,
+    ) -> Question:
         question = question_of(world, ask, now=now, zones=self._expansions.zones)
         if question.merging and not self._merging_on(tenant):
             question = replace(question, merging=None)
-        if rest is not None:
-            # What was now on the first page stays the window's beginning on all.
-            question = replace(question, window=rest.window)
-        own = None
-        if ask.as_if_now is not None:
-            own = Board(world, question.shape, self._expansions, keep=False)
-        return Search(
-            tenant=tenant,
-            world=world,
-            question=question,
-            revision=world.revision,
-            freshness=found.freshness,
-            own=own,
-            loaded=found.loaded,
-            tally=Tally(),
-        )
+        # What was now on the first page stays the window's beginning on all.
+        return question if rest is None else replace(question, window=rest.window)
+
+    async def _glimpsed(
+        self,
+        tenant: str,
+        ask: Ask,
+        token: Mapping[str, int],
+        rest: Continuation | None,
+        paging: Paging | None,
+    ) -> Search | None:
+        """Finds the answer's bits where they are shared; none if not all, or not fresh enough.
+
+        Nothing free is no answer here: it would lack the reason.
+        """
+        found = await self._glimpsing.once(tenant, lambda: self._glimpse(tenant))
+        if found is None or not self._worlds.satisfied(found.seen, token):
+            return None
+        question = self._question(tenant, found, ask, self._clock.now(), rest)
+        if question.near is not None or question.merging is not None:
+            return None
+        board = Board(found, question.shape, self._expansions)
+        search = Search(tenant, found, question, found.freshness, own=board)
+        low, high, enough, until = reach_of(question, rest, paging)
+        days = days_between(low, min(high, until) if until else high)
+        if not 0 < len(days) <= GLIMPSED_DAYS_MAX:
+            return None
+        if not await self._blocks.adopt(tenant, board, days):
+            return None
+        look, _, missing = self._look(search, low, high, enough=enough, until=until)
+        if missing or not look.starts:
+            return None
+        self._worlds.load_beside(tenant)
+        return search
+
+    async def _glimpse(self, tenant: str) -> Glimpse | None:
+        glance = await self._worlds.glance(tenant)
+        if glance is None:
+            return None
+        catalog = await self._blocks.catalog(tenant, glance.revision)
+        return None if catalog is None else Glimpse(catalog, glance)
 
     async def look(
         self, search: Search, rest: Continuation | None, paging: Paging | None
     ) -> tuple[Look, bool]:
-        """Looks at the window, or as far into it as a page needs; says whether it saw all of it.
+        """Looks at the window, or as far into it as a page needs.
 
         The look itself is of one moment. Where it finds days that are not in memory they are
         brought, which gives others their turn, and then it looks anew.
         """
-        question = search.question
-        low, high = start_range(question.shape, question.window, question.bounds)
-        enough, until = None, 0
-        if paging is not None:
-            enough = paging.size + 1
-            # What follows the first page repeats what that one said, and need not look for it.
-            until = low + LOOK_AHEAD_MINUTES if rest is None else 0
-        if rest is not None:
-            low = max(low, rest.next_start)
+        low, high, enough, until = reach_of(search.question, rest, paging)
         for _ in range(LOOKS_MAX):
             look, end, missing = self._look(search, low, high, enough=enough, until=until)
             if not missing:
@@ -139,9 +197,9 @@ class Surveying:
     ) -> tuple[Look, int, Sequence[int]]:
         """Looks until there is enough; gives how far it came, and the days that were missing."""
         world, question = search.world, search.question
-        now = question.now if search.own is not None else self._clock.now()
+        now = question.now if search.bypass else self._clock.now()
         world.settle(now)
-        board = search.own or world.board(question.shape, self._expansions)
+        board = self._board(search)
         eligible = search.eligible
         look = Look(board, eligible, self._unreachable(search, low, high))
         days = days_between(low, high) if low < high and eligible.ids else range(0)
@@ -152,16 +210,26 @@ class Surveying:
             look.add(block, low, high)
             end = (day + 1) * MINUTES_PER_DAY
             if enough is not None and look.starts >= enough and end >= until:
-                return look, end, ()
-        return look, high, ()
+                days = days[: position + 1]
+                break
+        else:
+            end = high
+        if search.own is None:
+            search.whole.demand.ask(question.shape, days)
+        return look, end, ()
+
+    def _board(self, search: Search) -> Board:
+        if search.own is not None:
+            return search.own
+        return search.whole.board(search.question.shape, self._expansions)
 
     async def _bring(self, search: Search, days: Sequence[int]) -> None:
-        world, shape = search.world, search.question.shape
+        world, board = search.whole, self._board(search)
         if search.own is not None:
-            for run in search.own.runs(days):
-                search.own.build(run, search.question.now)
+            for run in board.runs(days):
+                board.build(run, search.question.now)
+                await asyncio.sleep(0)
             return
-        board = world.board(shape, self._expansions)
         brought = await self._blocks.ensure(search.tenant, world, board, days)
         search.tally.asked += brought.asked
         search.tally.read += brought.read
@@ -169,12 +237,13 @@ class Surveying:
 
     def _unreachable(self, search: Search, low: int, high: int) -> Ranges | None:
         """Gives the starts at which single resources could not be where the work is in time."""
-        question, world = search.question, search.world
+        question = search.question
         if question.near is None or low >= high:
             return None
+        world = search.whole
         speed = world.tenant.travel_speed_kmh or DEFAULT_SPEED_KMH
         ids = search.eligible.ids
-        lanes = [world.lane(one, question.now, keep=search.own is None) for one in ids]
+        lanes = [world.lane(one, question.now, keep=not search.bypass) for one in ids]
         rows, first, last = unreachable(
             lanes,
             question.shape,
@@ -184,3 +253,18 @@ class Surveying:
         )
         ranks = np.array([world.roster.rank[one] for one in ids], dtype=np.int64)
         return Ranges(ranks[rows], first, last)
+
+
+def reach_of(
+    question: Question, rest: Continuation | None, paging: Paging | None
+) -> tuple[int, int, int | None, int]:
+    """Gives the starts `[low, high)` to look at, how many suffice, and how far to look anyway."""
+    low, high = start_range(question.shape, question.window, question.bounds)
+    enough, until = None, 0
+    if paging is not None:
+        enough = paging.size + 1
+        # What follows the first page repeats what that one said, and need not look for it.
+        until = low + LOOK_AHEAD_MINUTES if rest is None else 0
+    if rest is not None:
+        low = max(low, rest.next_start)
+    return low, high, enough, until

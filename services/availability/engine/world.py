@@ -4,7 +4,6 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from weakref import WeakValueDictionary
 
 from services.availability.domain import (
@@ -17,13 +16,14 @@ from services.availability.domain import (
     Wanted,
     floor_minute,
 )
-from services.availability.engine.board import Board
+from services.availability.engine.board import Board, generation_of
+from services.availability.engine.demand import Demand
 from services.availability.engine.roster import Roster
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.lane import Lane, lane_of
 from services.availability.rules.slots import Contender
 from services.availability.rules.working import Pattern, pattern_of
-from services.availability.store import Difference, Everything, Position
+from services.availability.store import Catalog, Difference, Everything, Position
 
 # What ended before this long ago no longer matters to anybody who looks ahead; limits per week
 # count from last Monday on.
@@ -46,6 +46,8 @@ class World:
         self.service_types = dict(everything.service_types)
         self.generations = dict(everything.generations)
         self.roster = Roster(self.resources)
+        # Which days are asked for.
+        self.demand = Demand()
         self._position = everything.position
         self._stamps = dict(everything.stamps)
         self._known: dict[str, Allocation] = {}
@@ -146,6 +148,15 @@ class World:
         """Gives the bits that are in memory, by service class."""
         yield from self._boards.values()
 
+    def catalog(self) -> Catalog:
+        """Gives the catalog as it is shared with other processes."""
+        return Catalog(
+            revision=self.revision,
+            tenant=self.tenant,
+            resources=tuple(self.resources.values()),
+            service_types=tuple(self.service_types.values()),
+        )
+
     def generation(self, span: Span) -> str:
         """Names the state of all that is taken in a span: other names, and only those, may differ.
 
@@ -233,9 +244,3 @@ class World:
             del taken[past.id]
             if not any(past.id in self._taken.get(one, {}) for one in past.resource_ids):
                 self._known.pop(past.id, None)
-
-
-def generation_of(revision: int, stamps: Mapping[int, str], span: Span) -> str:
-    """Names a state: the catalog's revision, and the last event on each day of the span."""
-    text = f"{revision} {' '.join(stamps.get(day, '-') for day in span.days())}"
-    return blake2b(text.encode(), digest_size=12).hexdigest()

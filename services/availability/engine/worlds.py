@@ -4,14 +4,19 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from kit.call import remaining_seconds
 from kit.clock import Clock
-from kit.fault import Unavailable
+from kit.fault import Fault, Unavailable
+from kit.logs import logger
+from services.availability.domain import MINUTES_PER_DAY, floor_minute
 from services.availability.engine.world import KEPT_BEHIND, World
-from services.availability.store import LedgerMove, Position, WorldRows
+from services.availability.store import Glance, LedgerMove, Position, WorldRows
+
+log = logger("availability")
 
 # Tenants in memory at once; the one not asked for longest goes first.
 TENANTS_MAX = 1_000
@@ -54,6 +59,7 @@ class Worlds:
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._followed: Position | None = None
         self._moved = asyncio.Event()
+        self._loading: dict[str, asyncio.Task[None]] = {}
 
     async def at(self, tenant: str, token: Mapping[str, int]) -> Found:
         """Gives the tenant's world once it has seen what the token says; waits up to the deadline.
@@ -85,6 +91,35 @@ class Worlds:
         """Gives a tenant's world if it is in memory."""
         place = self._places.get(tenant)
         return None if place is None else place.world
+
+    async def glance(self, tenant: str) -> Glance | None:
+        """Gives where a tenant stands in the database; none where that is behind what we heard."""
+        since = floor_minute(self._clock.now() - KEPT_BEHIND) // MINUTES_PER_DAY
+        found = await self._rows.glance(tenant, since_day=since)
+        followed = self._followed
+        if found is None or followed is None or found.position.made_at != followed.made_at:
+            return None
+        return found if found.position.number >= followed.number else None
+
+    def satisfied(self, glance: Glance, token: Mapping[str, int]) -> bool:
+        """Says whether a glance is as fresh as a token asks; of single resources it cannot tell."""
+        seen = {CATALOG: glance.revision, LEDGER: glance.position.number}
+        return all(seen.get(name, -1) >= number for name, number in token.items())
+
+    def load_beside(self, tenant: str) -> None:
+        """Reads a tenant into memory beside whatever goes on."""
+        place = self._place(tenant)
+        if place.world is None and tenant not in self._loading:
+            # In a context of its own: nobody's deadline ends it.
+            task = asyncio.get_running_loop().create_task(self._quietly(tenant), context=Context())
+            self._loading[tenant] = task
+            task.add_done_callback(lambda _: self._loading.pop(tenant, None))
+
+    async def _quietly(self, tenant: str) -> None:
+        try:
+            await self.at(tenant, {})
+        except Fault as fault:
+            log.warning("a tenant is read when next asked", tenant=tenant, error=fault.message)
 
     def hear(self, tenant: str, revision: int) -> None:
         """Takes note of a revision that exists; the next question reads what changed."""

@@ -49,7 +49,8 @@ def row_of(indexes: Sequence[int] | Index, count: int) -> Words:
     """Gives one row, uint64[words], with the bits of these resources set."""
     flags = np.zeros((1, count), dtype=np.bool_)
     flags[0, np.asarray(indexes, dtype=np.int64)] = True
-    return packed(flags)[0]
+    row: Words = packed(flags)[0]
+    return row
 
 
 def counted(words: Words) -> Index:

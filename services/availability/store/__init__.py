@@ -1,18 +1,24 @@
 """What availability keeps in PostgreSQL: the truth of the catalog, and a copy of the ledger's."""
 
-from services.availability.store.blocks import Saved, SharedBlocks, open_blocks
+from services.availability.store.blocks import LIFE, Saved, SharedBlocks, open_blocks
+from services.availability.store.calendars import CalendarRows
 from services.availability.store.catalog import CatalogRows, TakenError
 from services.availability.store.changes import ChangeRows
+from services.availability.store.glances import Catalog, Glance, catalog_in, catalog_text
 from services.availability.store.projection import LedgerMove, Position, Projection
 from services.availability.store.schedules import ScheduleRows
 from services.availability.store.upkeep import Upkeep
 from services.availability.store.worlds import Difference, Everything, WorldRows
 
 __all__ = [
+    "LIFE",
+    "CalendarRows",
+    "Catalog",
     "CatalogRows",
     "ChangeRows",
     "Difference",
     "Everything",
+    "Glance",
     "LedgerMove",
     "Position",
     "Projection",
@@ -22,5 +28,7 @@ __all__ = [
     "TakenError",
     "Upkeep",
     "WorldRows",
+    "catalog_in",
+    "catalog_text",
     "open_blocks",
 ]

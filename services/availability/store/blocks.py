@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -61,11 +61,15 @@ class SharedBlocks:
         none: list[bytes | None] = [None]
         return (await self._tried(lambda client: _many(client, [key]), none))[0]
 
-    async def write(self, blocks: Sequence[Saved], now: datetime) -> bool:
-        """Keeps blocks, none longer than it is good; says whether that worked."""
+    async def write(
+        self, blocks: Sequence[Saved], texts: Mapping[str, bytes], now: datetime
+    ) -> bool:
+        """Keeps blocks, none longer than it is good, and texts; says whether that worked."""
 
         async def write(client: Client) -> bool:
             async with client.pipeline(transaction=False) as pipe:
+                for key, text in texts.items():
+                    pipe.set(key, text, px=LIFE)
                 for block in blocks:
                     until = now + LIFE
                     if block.good_until is not None:
@@ -77,14 +81,6 @@ class SharedBlocks:
             return True
 
         return await self._tried(write, False)
-
-    async def write_text(self, key: str, text: bytes) -> None:
-        """Keeps something under a key that names its state."""
-
-        async def write(client: Client) -> bool:
-            return bool(await client.set(key, text, px=LIFE))
-
-        await self._tried(write, False)
 
     async def lease(self, key: str) -> bool:
         """Says whether the caller is the one to compute; so is everybody when Redis is away."""

@@ -15,6 +15,7 @@ from services.availability.domain import (
 from services.availability.store.catalog import CatalogRows
 from services.availability.store.changes import Changed, ChangeRows
 from services.availability.store.codec import resource_of, service_type_of
+from services.availability.store.glances import Glance, glance
 from services.availability.store.projection import Position, day_stamps, projected
 from services.availability.store.rows import bound, fetch
 from services.availability.store.schedules import ScheduleRows
@@ -119,6 +120,11 @@ class WorldRows:
                 ),
                 service_types=await _service_types(connection, tenant, kinds) if kinds else {},
             )
+
+    async def glance(self, tenant: str, *, since_day: int) -> Glance | None:
+        """Gives where a tenant stands, without reading what it has."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            return await glance(connection, tenant, since_day=since_day)
 
     async def position(self, tenant: str) -> Position:
         """Gives how far the projection of the ledger has come."""
