@@ -13,7 +13,7 @@ from kit.channel import call
 from services.matching.domain import Candidate, Question, Window, moment_of
 from services.matching.engine import Workload
 from services.matching.engine.batch import Committed
-from services.matching.peers.spans import interval, window
+from services.matching.peers.spans import interval, place, window
 
 # What the ledger keeps of a reason.
 REASON_MAX = 2048
@@ -40,6 +40,8 @@ class AssignmentPeer:
             required_skills=tuple(wanted.required_skills),
             resource_ids=tuple(wanted.resource_ids),
             zone=wanted.zone,
+            place=place(wanted.place) if wanted.HasField("place") else None,
+            customer_hash=wanted.customer_hash,
         )
 
     async def workload(
@@ -56,6 +58,8 @@ class AssignmentPeer:
             days=np.array(reply.days, dtype=np.int64),
             bookings=np.array(reply.bookings, dtype=np.int64),
             delivered=np.array(reply.delivered, dtype=np.int64) > 0,
+            minutes=np.array(reply.minutes, dtype=np.int64),
+            legacy=np.array(reply.legacy, dtype=np.int64) if reply.legacy else None,
         )
 
     async def assign(

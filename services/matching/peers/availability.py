@@ -22,10 +22,14 @@ from services.matching.domain import (
     floor_minute,
 )
 from services.matching.engine import Matrix, Offer, Offers
-from services.matching.peers.spans import interval, moment
+from services.matching.engine.outside import Column
+from services.matching.peers.spans import interval, latlng, moment
+from services.matching.rules.merges import Terms
 
 PERSON = catalog_pb2.Resource.Kind.PERSON
 MINUTE = timedelta(minutes=1)
+# What stands for a way that availability does not know.
+NOT_KNOWN = 2**32 - 1
 
 
 class AvailabilityPeer:
@@ -51,6 +55,7 @@ class AvailabilityPeer:
             required_skills=question.required_skills,
             resource_ids=question.resource_ids,
             zone=question.zone,
+            near=latlng(question.place),
             at_least_as_fresh=at_least_as_fresh,
         )
         if question.window.start is not None or question.window.end is not None:
@@ -119,6 +124,8 @@ def _matrix(reply: availability_pb2.SearchSlotMatrixResponse) -> Matrix:
                 priority=row.priority,
                 capacity_max=row.capacity_max,
                 zone=row.zone,
+                movable=row.movable,
+                adjacent_ids=tuple(row.adjacent_resource_ids),
             )
             for row in reply.resources
         ),
@@ -138,4 +145,20 @@ def _matrix(reply: availability_pb2.SearchSlotMatrixResponse) -> Matrix:
         time_zone=reply.tenant_time_zone,
         freshness=reply.freshness,
         result=reply.result,
+        suits=np.array(reply.preferences, dtype=np.int64) if reply.preferences else None,
+        travel_minutes=_travel(reply),
+        merging=_terms(reply.query) if reply.query.HasField("merging") else None,
     )
+
+
+def _terms(query: availability_pb2.SlotQuery) -> Terms:
+    return Terms(query.merging.size_max, query.merging.seat_loss_per_joint)
+
+
+def _travel(reply: availability_pb2.SearchSlotMatrixResponse) -> Column | None:
+    """Gives the minutes to travel; what is not known becomes -1."""
+    if not reply.travel_minutes:
+        return None
+    found = np.array(reply.travel_minutes, dtype=np.int64)
+    found[found == NOT_KNOWN] = -1
+    return found

@@ -1,11 +1,12 @@
-"""Turns spans and moments of the wire into plain ones, and back."""
+"""Turns spans, moments and places of the wire into plain ones, and back."""
 
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
+from google.type.latlng_pb2 import LatLng
 
-from services.matching.domain import Window
+from services.matching.domain import Place, Window
 
 
 def moment(stamp: Timestamp) -> datetime:
@@ -29,3 +30,13 @@ def interval(span: Window) -> Interval:
     if span.end is not None:
         made.end_time.FromDatetime(span.end)
     return made
+
+
+def place(point: LatLng) -> Place:
+    """Gives the place of a point."""
+    return Place(point.latitude, point.longitude)
+
+
+def latlng(place: Place | None) -> LatLng | None:
+    """Gives the point of a place, if there is one."""
+    return None if place is None else LatLng(latitude=place.latitude, longitude=place.longitude)

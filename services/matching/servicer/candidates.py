@@ -1,9 +1,10 @@
-"""Writes candidates."""
+"""Writes candidates, and what could be done where there are none."""
 
 from fairslot.matching.v1 import matching_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.interval_pb2 import Interval
 
-from services.matching.domain import Candidate
+from services.matching.domain import Candidate, NextStep
 
 SECONDS_PER_MINUTE = 60
 
@@ -26,3 +27,16 @@ def candidate_message(candidate: Candidate) -> matching_pb2.Candidate:
         ],
         explanation=candidate.explanation,
     )
+
+
+def next_step_message(step: NextStep) -> matching_pb2.NextStep:
+    """Returns something a person can do."""
+    message = matching_pb2.NextStep(
+        kind=matching_pb2.NextStep.Kind.Value(step.kind),
+        sentence=step.sentence,
+        resource_ids=step.resource_ids,
+    )
+    if step.slot is not None:
+        start, end = (Timestamp(seconds=minute * SECONDS_PER_MINUTE) for minute in step.slot)
+        message.slot.CopyFrom(Interval(start_time=start, end_time=end))
+    return message
