@@ -16,7 +16,14 @@ from starlette.routing import BaseRoute
 
 from gateway.engine import Bounds, Calendars, Hub, Lookout
 from gateway.peers import CalendarPeer, FeedPeer, PresencePeer, Signer
-from gateway.servicer import CalcomWebhook, CalendarServicer, PlannerServicer, Web, pages
+from gateway.servicer import (
+    CalcomWebhook,
+    CalendarServicer,
+    PlannerServicer,
+    Web,
+    description,
+    pages,
+)
 from gateway.store import CalendarSecrets, Inbox
 from kit.bus import open_bus
 from kit.channel import open_channel
@@ -78,7 +85,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         peer = FeedPeer(bus)
         hub = Hub(peer, bounds, chance=random.Random())
         presence = PresencePeer(bus)
-        web = Web(settings.http_address, [*outside.routes, *pages()])
+        web = Web(settings.http_address, [*outside.routes, *description(), *pages()])
         age_seconds = settings.watch_seconds + CONNECTION_EXTRA_SECONDS
         yield Service(
             name="gateway",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
 import sysconfig
 from importlib.resources import files
@@ -74,9 +76,21 @@ def main() -> int:
     for folder in [fresh / "fairslot", *(p for p in (fresh / "fairslot").rglob("*") if p.is_dir())]:
         (folder / "__init__.py").touch()
     (fresh / "fairslot" / "py.typed").touch()
+    described(fresh, common, sources)
     shutil.rmtree(GEN, ignore_errors=True)
     fresh.rename(GEN)
     return 0
+
+
+def described(fresh: Path, common: list[str], sources: list[str]) -> None:
+    """Describes the API over HTTP beside the generated code, where the gateway finds it."""
+    commented = fresh / "commented.binpb"
+    options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={commented}"]
+    if protoc.main(["protoc", *common, *options, *sources]):
+        raise SystemExit("the contracts cannot be described")
+    command = [sys.executable, "-m", "protos.openapi", str(commented), str(fresh / "fairslot")]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": f"{fresh}:{ROOT}"})
+    commented.unlink()
 
 
 if __name__ == "__main__":
