@@ -86,6 +86,25 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
         outcome = await answered(self._holds.release(key, token=request.hold_token))
         return pb.ReleaseHoldResponse(hold=writing.hold(outcome))
 
+    async def ListHolds(  # noqa: N802
+        self, request: pb.ListHoldsRequest, context: Context
+    ) -> pb.ListHoldsResponse:
+        """Lists live holds by start."""
+        page = await self._assignments.listed(
+            current_caller().tenant,
+            window=None,
+            resource_ids=request.resource_ids,
+            states=[AllocationState.HELD],
+            booking_request_id="",
+            at_risk=False,
+            limit=reading.page_size(request.page_size),
+            after=reading.page_after(request.page_token),
+        )
+        return pb.ListHoldsResponse(
+            holds=[writing.listed_hold(item) for item in page.items],
+            next_page_token=reading.page_token(page.last),
+        )
+
     async def Assign(self, request: pb.AssignRequest, context: Context) -> pb.AssignResponse:  # noqa: N802
         """Commits a plan to a booking request without a hold."""
         key = reading.write_key(request)

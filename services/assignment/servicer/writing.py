@@ -63,6 +63,13 @@ def hold(
     return message
 
 
+def listed_hold(allocation: Allocation) -> assignment_pb2.Hold:
+    """Returns a hold as others may see it: no token, and when it ends but not how long that is."""
+    message = hold(Outcome(allocation=allocation))
+    message.ClearField("ttl_remaining")
+    return message
+
+
 def assignment(
     allocation: Allocation | None, generations: Mapping[str, int]
 ) -> assignment_pb2.Assignment:
