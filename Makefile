@@ -24,6 +24,8 @@ T ?=
 B ?=
 # Real reservations for `make demo` to replay instead of the example world.
 DATA ?=
+# MERGES=1 lets `make demo DATA=…` put tables together.
+MERGES ?=
 
 export PYTHONPATH := $(CURDIR):$(CURDIR)/gen
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -75,8 +77,8 @@ reset: $(INSTALLED) ## Stop the stack and forget its data
 	@$(PY) -m deploy.local reset
 
 .PHONY: demo
-demo: $(GENERATED) ## Play the main job with racing bookers and watching planners (DATA=)
-	@exec $(PY) -m bench.demo $(if $(DATA),--data '$(DATA)')
+demo: $(GENERATED) ## Play the main job with racing bookers and watching planners (DATA=, MERGES=1)
+	@exec $(PY) -m bench.demo $(if $(DATA),--data '$(DATA)') $(if $(MERGES),--merges)
 
 .PHONY: test
 test: $(GENERATED) ## Run every test, servers included (T=path)

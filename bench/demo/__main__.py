@@ -33,6 +33,12 @@ def options() -> argparse.Namespace:
         default=int(os.environ.get("MAX") or RESERVATIONS_MAX),
         help="play at most this many",
     )
+    parser.add_argument(
+        "--merges",
+        action="store_true",
+        default=bool(os.environ.get("MERGES")),
+        help="put tables of the file together for parties that none takes alone",
+    )
     parser.add_argument("--seed", type=int, default=int(os.environ.get("SEED") or SEED))
     return parser.parse_args()
 
@@ -41,7 +47,9 @@ def scene_of(wanted: argparse.Namespace) -> Scene:
     """Chooses what to play."""
     now = datetime.now(UTC)
     if wanted.data:
-        return reservations_scene(wanted.data, maximum=wanted.max, seed=wanted.seed, now=now)
+        return reservations_scene(
+            wanted.data, maximum=wanted.max, seed=wanted.seed, now=now, merges=wanted.merges
+        )
     return worlds_scene(maximum=wanted.max, seed=wanted.seed, now=now)
 
 

@@ -60,7 +60,7 @@ class Booker:
         if job.begins_at is None:
             found = await self._look_and_hold(job)
         else:
-            found = await self._hold_any(job, job.begins_at)
+            found = await self._hold_any_or_look(job, job.begins_at)
         if found is None:
             self._tally.refused[job.hopeless_as] += 1
             return
@@ -85,6 +85,16 @@ class Booker:
         if not ranked.candidates:
             return None
         return await self._hold(job, ranked.candidates[0], ranked.freshness)
+
+    async def _hold_any_or_look(self, job: Job, begins_at: int) -> tuple[ledger.Hold, str] | None:
+        """Lets the service pick; who then loses a race over several tables looks for others."""
+        try:
+            return await self._hold_any(job, begins_at)
+        except Refusal as refusal:
+            if refusal.reason != "SLOT_TAKEN" or not job.looks_again:
+                raise
+        self._tally.conflicts += 1
+        return await self._look_and_hold(job)
 
     async def _hold_any(self, job: Job, begins_at: int) -> tuple[ledger.Hold, str]:
         """Holds whatever the service picks at one time."""

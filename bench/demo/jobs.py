@@ -24,6 +24,8 @@ class Job:
     begins_at: int | None = None
     # The refusal to report when nobody can serve it; a party no table seats says so.
     hopeless_as: str = "NO_CANDIDATE"
+    # After losing what the service picked, looks at the choices itself.
+    looks_again: bool = False
     # The hold is left to expire.
     forgets: bool = False
     # The confirmation is sent twice under one key: one after the other, or both at once.

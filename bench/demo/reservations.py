@@ -5,7 +5,7 @@ import gzip
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from bench.demo.jobs import Job, Play, habits_of
 
 ZONE = "Asia/Tokyo"
 TABLES_FILE = "tables_derived.csv"
+ADJACENCY_FILE = "table_adjacency_derived.csv"
 RESERVATIONS_MAX = 20_000
 SITTING_HOURS = 2
 MINUTES_PER_HOUR = 60
@@ -44,6 +45,8 @@ class Table:
     party_min: int
     party_max: int
     movable: bool
+    # Where tables may be put together: those it stands beside.
+    adjacent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Replay:
     hours: dict[str, dict[int, tuple[int, int]]]
     # By how many whole weeks everything is moved ahead.
     weeks: int
+    # Whether tables may be put together for a party that none takes alone.
+    merges: bool = False
 
     @property
     def stores(self) -> list[str]:
@@ -63,7 +68,9 @@ class Replay:
         return sorted({reservation.store for reservation in self.reservations})
 
 
-def read_replay(path: Path, now: datetime, maximum: int = RESERVATIONS_MAX) -> Replay:
+def read_replay(
+    path: Path, now: datetime, maximum: int = RESERVATIONS_MAX, *, merges: bool = False
+) -> Replay:
     """Reads the first `maximum` rows in created order, and the tables from the file beside it.
 
     A store opens on a weekday from its first visit hour to two hours after its last, over the
@@ -74,11 +81,15 @@ def read_replay(path: Path, now: datetime, maximum: int = RESERVATIONS_MAX) -> R
     chosen = rows[:maximum]
     stores = {row.store for row in chosen}
     tables = [table for table in read_tables(path.with_name(TABLES_FILE)) if table.store in stores]
+    if merges:
+        beside = read_adjacency(path.with_name(ADJACENCY_FILE))
+        tables = [replace(table, adjacent=tuple(sorted(beside[table.id]))) for table in tables]
     return Replay(
         reservations=chosen,
         tables=tables,
         hours=opening_hours(row for row in rows if row.store in stores),
         weeks=weeks_ahead(min(row.visit_at for row in chosen), now),
+        merges=merges,
     )
 
 
@@ -109,6 +120,16 @@ def read_tables(path: Path) -> Iterator[Table]:
             )
 
 
+def read_adjacency(path: Path) -> dict[str, set[str]]:
+    """Reads which tables stand beside which."""
+    beside: dict[str, set[str]] = defaultdict(set)
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            beside[row["table_a"]].add(row["table_b"])
+            beside[row["table_b"]].add(row["table_a"])
+    return beside
+
+
 def opening_hours(rows: Iterable[Reservation]) -> dict[str, dict[int, tuple[int, int]]]:
     """Works out when each store is open from when people come."""
     hours: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
@@ -131,15 +152,20 @@ def play_of(replay: Replay, seed: int) -> Play:
     for table in replay.tables:
         largest[table.store] = max(largest[table.store], table.party_max)
     batches = [
-        [job_of(row, replay.weeks, seed, largest[row.store]) for row in rows]
+        [job_of(row, replay, seed, largest[row.store]) for row in rows]
         for _, rows in itertools.groupby(replay.reservations, key=lambda row: row.created_at)
     ]
-    return Play(f"{len(replay.reservations):,} real reservations", batches)
+    how = ", tables put together where none is large enough" if replay.merges else ""
+    return Play(f"{len(replay.reservations):,} real reservations{how}", batches)
 
 
-def job_of(row: Reservation, weeks: int, seed: int, largest_table: int) -> Job:
-    """Wants a table for a sitting that begins at the visit hour; some look at the choices first."""
-    begin = minute_of(row.visit_at + weeks * WEEK)
+def job_of(row: Reservation, replay: Replay, seed: int, largest_table: int) -> Job:
+    """Wants a table for a sitting that begins at the visit hour; some look at the choices first.
+
+    Where tables are put together nobody forgets a hold, so that who is seated can be compared with
+    a plain replay.
+    """
+    begin = minute_of(row.visit_at + replay.weeks * WEEK)
     habits = habits_of(seed, row.id)
     return Job(
         id=row.id,
@@ -147,8 +173,11 @@ def job_of(row: Reservation, weeks: int, seed: int, largest_table: int) -> Job:
         window=(begin, begin + SITTING_HOURS * MINUTES_PER_HOUR),
         party_size=row.party,
         begins_at=None if habits.looks else begin,
-        hopeless_as="PARTY_TOO_LARGE" if row.party > largest_table else "NO_CANDIDATE",
-        forgets=habits.forgets,
+        hopeless_as=(
+            "PARTY_TOO_LARGE" if row.party > largest_table and not replay.merges else "NO_CANDIDATE"
+        ),
+        looks_again=replay.merges,
+        forgets=habits.forgets and not replay.merges,
         repeats=habits.repeats,
         repeats_at_once=habits.repeats_at_once,
         luck=habits.luck,

@@ -26,9 +26,11 @@ class Scene:
     months: Sequence[str]
 
 
-def reservations_scene(path: Path, *, maximum: int, seed: int, now: datetime) -> Scene:
+def reservations_scene(
+    path: Path, *, maximum: int, seed: int, now: datetime, merges: bool = False
+) -> Scene:
     """Plays the reservations of a file in the order in which they were made."""
-    replay = reservations.read_replay(path, now, maximum)
+    replay = reservations.read_replay(path, now, maximum, merges=merges)
     play = reservations.play_of(replay, seed)
 
     async def prepare(admin: Client, report: Report) -> None:

@@ -33,6 +33,11 @@ def service_types(replay: Replay) -> Iterator[catalog_pb2.CreateServiceTypeReque
                 duration=Duration(seconds=SITTING_HOURS * HOUR_SECONDS),
                 granularity=Duration(seconds=HOUR_SECONDS),
                 required_skills=[store],
+                merge_policy=(
+                    catalog_pb2.ServiceType.MERGE_ALLOWED
+                    if replay.merges
+                    else catalog_pb2.ServiceType.SINGLE_ONLY
+                ),
             ),
             request_id=f"demo/service-type/{store}",
         )
@@ -48,12 +53,14 @@ def resources(replay: Replay) -> Iterator[catalog_pb2.BatchCreateResourcesReques
                     display_name=f"Table {table.id}",
                     kind=catalog_pb2.Resource.TABLE,
                     skills=[catalog_pb2.Skill(name=table.store)],
-                    # The smallest table that seats a party is the best one for it.
-                    priority=table.party_max,
+                    # The smallest table that seats a party is the best one for it; of two, the
+                    # one that cannot be put together with others.
+                    priority=2 * table.party_max + table.movable,
                     capacity_min=table.party_min,
                     capacity_max=table.party_max,
                     zone=table.zone,
                     movable=table.movable,
+                    adjacent_resource_ids=table.adjacent,
                 )
                 for table in replay.tables[begin : begin + BATCH_MAX]
             ],

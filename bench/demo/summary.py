@@ -1,5 +1,6 @@
 """Adds a run up: what is written to demo.json, and whether every promise was kept."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,7 @@ def summarised(outcome: Outcome) -> dict[str, Any]:
         "held": tally.held,
         "confirmed": tally.confirmed,
         "left_to_expire": tally.forgotten,
+        "seated_by_resources": seated_by_resources(truth),
         "cancelled": tally.cancelled,
         "refused": dict(tally.refused.most_common()),
         "conflicts": tally.conflicts,
@@ -77,6 +79,12 @@ def summarised(outcome: Outcome) -> dict[str, Any]:
         "booking_seconds": round(outcome.booking_seconds, 2),
         "seconds": round(outcome.seconds, 2),
     }
+
+
+def seated_by_resources(truth: Truth) -> dict[str, int]:
+    """Counts the assignments that stand by how many resources serve each."""
+    sizes = Counter(len(one.resource_ids) for one in truth.allocations if one.state == "ASSIGNED")
+    return {str(size): count for size, count in sorted(sizes.items())}
 
 
 def same_picture(planner: Planner, truth: Truth) -> bool:

@@ -109,3 +109,19 @@ def test_the_real_file_makes_messages_that_obey_their_protos() -> None:
     with gzip.open(REAL, "rt") as file:
         stored = next(csv.DictReader(file))
     assert play.batches[0][0].id == stored["id"]
+
+
+def test_with_merges_tables_know_their_neighbours_and_nobody_forgets(file: Path) -> None:
+    file.with_name("table_adjacency_derived.csv").write_text(
+        "store,table_a,table_b\ns1,s1-A,s1-B\n"
+    )
+    replay = read_replay(file, NOW, merges=True)
+    assert {table.id: table.adjacent for table in replay.tables}["s1-A"] == ("s1-B",)
+    jobs = [job for batch in play_of(replay, seed=1).batches for job in batch]
+    assert not any(job.forgets for job in jobs)
+    assert all(job.looks_again for job in jobs)
+    kind = next(stores.service_types(replay)).service_type
+    assert kind.merge_policy == kind.MERGE_ALLOWED
+    assert next(stores.service_types(read_replay(file, NOW))).service_type.merge_policy == (
+        kind.SINGLE_ONLY
+    )
