@@ -30,6 +30,7 @@ from services.assignment.store.codec import (
     wish_of,
 )
 from services.assignment.store.running import NOT_REGISTERED, told, value_of
+from services.assignment.store.together import Together
 
 # How long one lock is waited for at most; less where the caller's deadline is nearer.
 LOCK_SECONDS_MAX = 3.0
@@ -69,6 +70,7 @@ class Ledger:
     def __init__(self, pool: Pool) -> None:
         """Takes a pool of connections that commit every statement by itself."""
         self._pool = pool
+        self._together = Together(pool)
 
     async def place(self, key: WriteKey, placing: Placing, *, hold: HoldTerms | None) -> Outcome:
         """Commits a plan: as a hold on these terms, or without terms as an assignment at once."""
@@ -92,7 +94,8 @@ class Ledger:
             list(placing.reasons),
             jsonb_or_null(checks_json(placing.checks)),
         )
-        return await self.registered(key, placing.resource_ids, PLACE, *arguments)
+        alone = partial(self.registered, key, placing.resource_ids, PLACE, *arguments)
+        return await self._together.place((*_named(key), *arguments), alone)
 
     async def confirm(
         self, key: WriteKey, *, hold_id: str, token_hash: bytes, reason: str
