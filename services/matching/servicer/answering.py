@@ -23,10 +23,10 @@ from services.matching.engine import (
 )
 from services.matching.engine.batch import Batches
 from services.matching.engine.decisions import DEFAULT_DECISIONS, DEFAULT_DIFFERENCES, Reviewing
-from services.matching.peers.spans import moment, window
+from services.matching.peers.spans import moment, place, window
 from services.matching.rules.fairness import Share
 from services.matching.servicer.batch import batch_call, batch_message
-from services.matching.servicer.candidates import candidate_message
+from services.matching.servicer.candidates import candidate_message, next_step_message
 from services.matching.servicer.decisions import comparison_message
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -125,6 +125,8 @@ def _question(asked: matching_pb2.InlineRequest) -> Question:
         required_skills=tuple(asked.required_skills),
         resource_ids=tuple(asked.resource_ids),
         zone=asked.zone,
+        place=place(asked.place) if asked.HasField("place") else None,
+        customer_hash=asked.customer_hash,
     )
 
 
@@ -157,8 +159,9 @@ def ranking_message(ranking: Ranking) -> matching_pb2.RankCandidatesResponse:
         ],
         rejected_count=ranking.rejected_count,
         policy=ranking.policy,
-        # Every pair is scored, so nothing better exists.
-        optimality=matching_pb2.RankCandidatesResponse.Optimality.OPTIMAL,
+        optimality=matching_pb2.RankCandidatesResponse.Optimality.Value(ranking.optimality),
+        gap_percent=ranking.gap_percent,
+        next_steps=[next_step_message(one) for one in ranking.next_steps],
         freshness=ranking.freshness,
         result=ranking.result,
     )
