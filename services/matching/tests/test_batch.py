@@ -31,23 +31,30 @@ def random_problem(random, *, requests=5, width=2, horizon=8, options=5, lengths
         length = int(random.integers(*lengths))
         for _ in range(int(random.integers(0, options + 1))):
             start = int(random.integers(horizon))
-            counted = 0 if random.random() < 0.8 else -1
+            day = start // 4 if random.random() < 0.8 else -1
             points = int(random.integers(100))
-            rows.append(
-                (int(random.integers(width)), start, start + length, points, counted, start // 4)
-            )
+            rows.append((int(random.integers(width)), start, start + length, points, day))
         offsets.append(len(rows))
-    resources, starts, ends, points, credits, days = map(
-        column, zip(*rows, strict=True) if rows else ((),) * 6
+    resources, starts, ends, points, days = map(
+        column, zip(*rows, strict=True) if rows else ((),) * 5
     )
-    given, offered = random.integers(0, 3, width), random.integers(1, 9, width)
-    share = Credit(
-        members=tuple(range(width)),
-        given=tuple(given.tolist()),
-        offered=tuple(offered.tolist()),
-        given_all=int(given.sum()) + 2,
-        offered_all=int(offered.sum()) + 3,
-    )
+    # Two pools: everybody on all days, and all but the first on the first two days.
+    shares = []
+    for first, end_day in ((0, 1_000), (1, 2)):
+        members = range(first, width)
+        given = random.integers(0, 3, len(members)).tolist()
+        offered = random.integers(1, 9, len(members)).tolist()
+        shares.append(
+            Credit(
+                first_day=0,
+                end_day=end_day,
+                members=tuple(members),
+                given=tuple(given),
+                offered=tuple(offered),
+                given_all=sum(given) + 2,
+                offered_all=sum(offered) + 3,
+            )
+        )
     return Problem(
         width=width,
         offsets=column(offsets),
@@ -55,9 +62,8 @@ def random_problem(random, *, requests=5, width=2, horizon=8, options=5, lengths
         starts=starts,
         ends=ends,
         points=points,
-        credits=credits,
         days=days,
-        shares=(share,),
+        shares=tuple(shares),
     )
 
 

@@ -109,24 +109,31 @@ class Model:
     def _fairness_expression(self) -> "cp_model.LinearExprT":
         """Sums how far everybody's days are from their share, in cross-multiplied units."""
         problem, model = self._problem, self._model
-        doing: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-        for option in np.flatnonzero(problem.credits >= 0).tolist():
-            key = (problem.credits[option], problem.resources[option], problem.days[option])
-            doing[int(key[0]), int(key[1]), int(key[2])].append(option)
-        days: dict[int, dict[int, list[cp_model.IntVar]]] = defaultdict(lambda: defaultdict(list))
-        for (credit, member, _), options in sorted(doing.items()):
-            worked = model.new_bool_var("")
-            model.add_max_equality(worked, [self._taken[option] for option in options])
-            days[credit][member].append(worked)
+        doing: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for option in np.flatnonzero(problem.days >= 0).tolist():
+            doing[int(problem.resources[option]), int(problem.days[option])].append(option)
+        worked: dict[int, list[tuple[int, cp_model.IntVar]]] = defaultdict(list)
+        for (member, day), options in sorted(doing.items()):
+            literal = model.new_bool_var("")
+            model.add_max_equality(literal, [self._taken[option] for option in options])
+            worked[member].append((day, literal))
         gaps = []
-        for number, share in enumerate(problem.shares):
-            most = sum(len(found) for found in days[number].values())
-            every = [worked for found in days[number].values() for worked in found]
+        for share in problem.shares:
+            days = {
+                member: [
+                    literal
+                    for day, literal in worked[member]
+                    if share.first_day <= day < share.end_day
+                ]
+                for member in share.members
+            }
+            every = [literal for found in days.values() for literal in found]
+            most = len(every)
             given_all = cp_model.LinearExpr.sum(every) + share.given_all
             for member, given, offered in zip(
                 share.members, share.given, share.offered, strict=True
             ):
-                mine = cp_model.LinearExpr.sum(days[number][member]) + given
+                mine = cp_model.LinearExpr.sum(days[member]) + given
                 gap = model.new_int_var(0, (given + most + share.given_all) * share.offered_all, "")
                 model.add_abs_equality(gap, mine * share.offered_all - given_all * offered)
                 gaps.append(gap)

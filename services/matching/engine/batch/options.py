@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -25,9 +26,12 @@ from services.matching.engine.layout import Scope
 from services.matching.engine.outside import Column, Matrix
 from services.matching.engine.ranking import Inputs, known_policy, scope_of, tables_of
 from services.matching.engine.scoring import Choice, Tables, pair_points
+from services.matching.rules.fairness import Share
 from services.matching.rules.policies import Policy
 from services.matching.rules.preferences import FAIRNESS
 
+# Whom fairness compares: per pool of people and month, each member's share before the batch.
+Shares: TypeAlias = dict[tuple[tuple[str, ...], Month], dict[int, Share]]
 # A request's options beyond this many are thinned out evenly.
 OPTIONS_EACH_MAX = 20_000
 
@@ -93,8 +97,7 @@ def joint(groups: Sequence[Group], policy_name: str) -> Joint:
     policy = known_policy(policy_name)
     names = sorted({one.id for group in groups for one in group.inputs.matrix.resources})
     number_of = {name: number for number, name in enumerate(names)}
-    credits: dict[tuple[tuple[str, ...], Month], int] = {}
-    shares: dict[int, dict[int, tuple[int, int, int, int]]] = defaultdict(dict)
+    shares: Shares = defaultdict(dict)
     wishes: list[Wish] = []
     columns: list[tuple[Column, ...]] = []
     for group in groups:
@@ -104,8 +107,8 @@ def joint(groups: Sequence[Group], policy_name: str) -> Joint:
         for member in group.members:
             wish = _wish(group, member, policy)
             wishes.append(wish)
-            columns.append(_options(group, wish, numbers, credits, shares))
-    resources, starts, ends, points, counted, days = (
+            columns.append(_options(group, wish, numbers, shares))
+    resources, starts, ends, points, days = (
         np.concatenate(column) for column in zip(*columns, strict=True)
     )
     offsets = np.zeros(len(wishes) + 1, dtype=np.int64)
@@ -117,9 +120,8 @@ def joint(groups: Sequence[Group], policy_name: str) -> Joint:
         starts=starts,
         ends=ends,
         points=points,
-        credits=counted,
         days=days,
-        shares=_shares(len(credits), shares),
+        shares=_shares(shares),
     )
     return Joint(problem, tuple(wishes))
 
@@ -180,39 +182,34 @@ def _options(
     group: Group,
     wish: Wish,
     numbers: Column,
-    credits: dict[tuple[tuple[str, ...], Month], int],
-    shares: dict[int, dict[int, tuple[int, int, int, int]]],
+    shares: Shares,
 ) -> tuple[Column, ...]:
-    """Gives resources, starts, ends, points, credits and days of a request's options."""
+    """Gives resources, starts, ends, points and days of a request's options, and notes whom
+    fairness compares.
+    """
     scope, tables, slots, rows = wish.scope, wish.tables, wish.slots, wish.rows
     if tables is None:
         none = np.zeros(0, dtype=np.int64)
-        return none, none, none, none, none, none
+        return none, none, none, none, none
     layout = scope.layout
     groups = layout.slot_groups[slots]
-    counted = np.full(len(slots), -1, dtype=np.int64)
+    days = np.full(len(slots), -1, dtype=np.int64)
     if tables.totals is not None:
-        months = layout.group_months[groups]
-        skills = scope.matrix.required_skills
-        of_month = np.array(
-            [credits.setdefault((skills, month), len(credits)) for month in layout.months],
-            dtype=np.int64,
-        )
         new_day = tables.people[rows] & (tables.added[rows, groups] > 0)
-        counted = np.where(new_day, of_month[months], -1)
-        for row, month in np.unique(np.stack((rows, months)), axis=1).T.tolist():
-            share = tables.share(row, month)
-            if share is not None and tables.people[row]:
-                found = share.given, share.offered, share.given_all, share.offered_all
-                shares[int(of_month[month])].setdefault(int(numbers[row]), found)
+        days = np.where(new_day, layout.first_days[groups], -1)
+        for row in layout.resources.tolist():
+            for number, month in enumerate(layout.months):
+                share = tables.share(row, number)
+                if share is not None and tables.people[row]:
+                    pool = shares[scope.matrix.required_skills, month]
+                    pool.setdefault(int(numbers[row]), share)
     starts = layout.starts[slots]
     return (
         numbers[rows],
         starts - group.buffer_before,
         starts + scope.matrix.duration + group.buffer_after,
         wish.points,
-        counted,
-        layout.first_days[groups],
+        days,
     )
 
 
@@ -231,19 +228,19 @@ def points_of(scope: Scope, tables: Tables, slots: Column) -> Column:
     return found if by_pair is None else found + by_pair
 
 
-def _shares(
-    count: int, shares: dict[int, dict[int, tuple[int, int, int, int]]]
-) -> tuple[Credit, ...]:
+def _shares(shares: Shares) -> tuple[Credit, ...]:
     found = []
-    for number in range(count):
-        rows = sorted(shares[number].items())
+    for (_, month), members in sorted(shares.items()):
+        rows = sorted(members.items())
         found.append(
             Credit(
+                first_day=month.first_day,
+                end_day=month.end_day,
                 members=tuple(member for member, _ in rows),
-                given=tuple(row[0] for _, row in rows),
-                offered=tuple(row[1] for _, row in rows),
-                given_all=max((row[2] for _, row in rows), default=0),
-                offered_all=max((row[3] for _, row in rows), default=0),
+                given=tuple(share.given for _, share in rows),
+                offered=tuple(share.offered for _, share in rows),
+                given_all=max(share.given_all for _, share in rows),
+                offered_all=max(share.offered_all for _, share in rows),
             )
         )
     return tuple(found)

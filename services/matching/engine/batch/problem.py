@@ -34,10 +34,13 @@ STAGES = {
 class Credit:
     """What fairness compares in one pool of people over one month, before the batch.
 
+    All days that a member works from `first_day` up to `end_day` count, whatever the work is.
     `given` and `offered` are per member; `given_all` and `offered_all` include those who are no
     option of any request.
     """
 
+    first_day: int
+    end_day: int
     members: tuple[int, ...]
     given: tuple[int, ...]
     offered: tuple[int, ...]
@@ -50,8 +53,8 @@ class Problem:
     """Requests and their options, request after request.
 
     Option i takes resource `resources[i]` from minute `starts[i]` up to `ends[i]`, buffers
-    included, and brings `points[i]`. It adds a day to the credit `credits[i]` of its resource when
-    that day (`days[i]`) has no other work yet (`new_days[i]`); -1 where it counts nowhere.
+    included, and brings `points[i]`. It makes the day `days[i]` one that its resource works, or
+    -1 where that day counts already, or for nobody.
     """
 
     # How many resources there are, by number.
@@ -62,7 +65,6 @@ class Problem:
     starts: Column
     ends: Column
     points: Column
-    credits: Column
     days: Column
     shares: tuple[Credit, ...] = ()
 
@@ -97,7 +99,6 @@ class Problem:
             starts=self.starts[options],
             ends=self.ends[options],
             points=self.points[options],
-            credits=self.credits[options],
             days=self.days[options],
             shares=self.shares,
         )
@@ -166,8 +167,9 @@ def unfairness(problem: Problem, chosen: Chosen) -> int:
     """Sums how far everybody is from their share; 0 where all have exactly theirs."""
     found = 0
     taken = chosen[chosen != NOT_SERVED]
-    for number, share in enumerate(problem.shares):
-        mine = taken[problem.credits[taken] == number]
+    for share in problem.shares:
+        held = (problem.days[taken] >= share.first_day) & (problem.days[taken] < share.end_day)
+        mine = taken[held & np.isin(problem.resources[taken], share.members)]
         days = np.unique(np.stack((problem.resources[mine], problem.days[mine])), axis=1)
         added = np.bincount(days[0], minlength=problem.width)
         given_all = share.given_all + int(added.sum())
