@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from nats.js import JetStreamContext, api
 from kit.event import Event
 from kit.following import follow
 from kit.logs import logger
+from kit.work import Handle, work
 
 log = logger("bus")
 
@@ -177,6 +179,27 @@ class Bus:
         subscription = await self._client.subscribe(subject)
         async for message in subscription.messages:
             yield message.subject, message.data
+
+    async def work(
+        self,
+        stream: str,
+        subject: str,
+        *,
+        durable: str,
+        workers: int,
+        handle: Handle,
+        rng: random.Random,
+    ) -> None:
+        """Hands each entry to one worker of all processes, at least once, for ever."""
+        await work(
+            self._client,
+            stream,
+            subject,
+            durable=durable,
+            workers=workers,
+            handle=handle,
+            rng=rng,
+        )
 
     async def ready(self) -> None:
         """Passes if NATS answers: a health check."""

@@ -90,9 +90,10 @@ def settings_of(
     if service in urls:
         settings["DATABASE_URL"] = urls[service].app
         settings["WORKER_DATABASE_URL"] = urls[service].worker
+    if service in ("gateway", "assignment"):
+        settings["SIGNING_KEY_PATH"] = str(run.path / "keys" / "signing.pem")
     if service == "gateway":
         settings["HTTP_ADDRESS"] = ports.address(f"{name}-http")
-        settings["SIGNING_KEY_PATH"] = str(run.path / "keys" / "signing.pem")
         settings["CALENDAR_SECRETS_PATH"] = str(run.path / CALENDAR_SECRETS_FILE)
     for called in CALLED:
         if called != service:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fairslot.assignment.v1 import assignment_pb2_grpc, request_pb2_grpc
 from psycopg.conninfo import make_conninfo
@@ -17,12 +19,24 @@ from kit.db import open_pool, ready
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
-from services.assignment.engine import Assignments, Holds, Parts, Placements, Requests
+from kit.signing import Signer
+from services.assignment import store
+from services.assignment.engine import (
+    Assignments,
+    AutoAssigning,
+    Holds,
+    Parts,
+    Placements,
+    Records,
+    Requests,
+    Risks,
+)
+from services.assignment.listener import CatalogListener, TaskListener
 from services.assignment.peers import AvailabilityPeer, MatchingPeer
 from services.assignment.rules import HoldLimits, uuid7
 from services.assignment.senders import encode
 from services.assignment.servicer import AssignmentServicer, RequestServicer
-from services.assignment.store import Ledger, Moves, Reads, Upkeep
+from services.assignment.store import Auto, Ledger, Moves, Reads, Sealer, Upkeep
 
 STREAM = "ASSIGNMENT"
 SUBJECTS = ("fairslot.assignment.v1.>",)
@@ -49,6 +63,13 @@ class Settings(ServiceSettings):
     # Where availability and matching listen.
     availability_address: str
     matching_address: str
+    # With what it signs its own calls to them, and the name of that key in the JWKS.
+    signing_key_path: Path
+    signing_key_id: str = "local"
+    # Where each seal of the audit log is written besides, outside of the database; empty: nowhere.
+    seals_path: str = ""
+    # Requests that this process assigns at the same time.
+    auto_assign_workers: int = 4
     # How long a hold lives, between which bounds, and how many a customer may have at once.
     hold_ttl_seconds: float = 90.0
     hold_ttl_seconds_min: float = 60.0
@@ -107,6 +128,8 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             ledger=ledger,
             moves=Moves(ledger, pool),
             reads=Reads(pool),
+            auto=Auto(pool),
+            records=store.Records(pool),
             availability=AvailabilityPeer(availability),
             matching=MatchingPeer(matching),
             clock=SystemClock(),
@@ -115,11 +138,34 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             limits=usual,
             limits_by_tenant=own,
         )
+        signer = Signer(
+            settings.signing_key_path.read_text(),
+            key_id=settings.signing_key_id,
+            issuer=settings.issuer,
+            audience=settings.audience,
+            clock=parts.clock,
+        )
+        placements = Placements(parts)
+        auto = AutoAssigning(parts, placements, random.SystemRandom())
         relay = Relay(url=settings.worker_database_url, bus=bus, schema="assignment", encode=encode)
         upkeep = Upkeep(settings.worker_database_url)
-        requests = RequestServicer(Requests(parts))
+        sealer = Sealer(settings.worker_database_url, settings.seals_path)
+        tasks = TaskListener(
+            bus,
+            auto,
+            signer,
+            stream=STREAM,
+            workers=settings.auto_assign_workers,
+            rng=random.SystemRandom(),
+        )
+        catalog = CatalogListener(bus, settings.worker_database_url, Risks(parts), signer)
+        requests = RequestServicer(Requests(parts), auto)
         assignments = AssignmentServicer(
-            placements=Placements(parts), holds=Holds(parts), assignments=Assignments(parts)
+            placements=placements,
+            holds=Holds(parts),
+            assignments=Assignments(parts),
+            auto=auto,
+            records=Records(parts),
         )
         yield Service(
             name="assignment",
@@ -128,6 +174,6 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
                 partial(request_pb2_grpc.add_RequestServiceServicer_to_server, requests),
                 partial(assignment_pb2_grpc.add_AssignmentServiceServicer_to_server, assignments),
             ),
-            tasks=(relay.run, upkeep.run),
+            tasks=(relay.run, upkeep.run, sealer.run, tasks.run, catalog.run),
             checks={"database": partial(ready, pool), "nats": bus.ready},
         )

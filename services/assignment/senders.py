@@ -4,6 +4,7 @@ The outbox holds proto3 JSON. The messages are put together field by field: that
 the time that the general reader of JSON takes, and every event passes through here.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +67,21 @@ def request_changed(payload: Json) -> events_pb2.RequestChanged:
     )
 
 
+def auto_assign_queued(payload: Json) -> events_pb2.AutoAssignQueued:
+    """Returns the message of a task of automatic assignment."""
+    return events_pb2.AutoAssignQueued(**payload)
+
+
+def audit_sealed(payload: Json) -> events_pb2.AuditSealed:
+    """Returns the message of a seal of the audit log."""
+    return events_pb2.AuditSealed(
+        number=payload["number"],
+        head=base64.b64decode(payload["head"]),
+        steps=payload["steps"],
+        at=_timestamp(payload["at"]),
+    )
+
+
 def _request(record: Json) -> request_pb2.BookingRequest:
     return request_pb2.BookingRequest(
         id=record["id"],
@@ -112,4 +128,6 @@ def _place(record: Json) -> LatLng | None:
 EVENTS: Mapping[str, Callable[[Json], Message]] = {
     events_pb2.AllocationChanged.DESCRIPTOR.full_name: allocation_changed,
     events_pb2.RequestChanged.DESCRIPTOR.full_name: request_changed,
+    events_pb2.AutoAssignQueued.DESCRIPTOR.full_name: auto_assign_queued,
+    events_pb2.AuditSealed.DESCRIPTOR.full_name: audit_sealed,
 }

@@ -1,7 +1,7 @@
 """Cancels and completes assignments, reads them, and counts committed work."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from kit.fault import NotFound
 from services.assignment.domain import (
@@ -87,8 +87,8 @@ class Assignments:
 
     async def workload(
         self, tenant: str, window: Span, *, zone: str, resource_ids: Sequence[str]
-    ) -> list[WorkloadRow]:
-        """Counts committed work by resource and local day."""
-        return await self._parts.reads.workload(
-            tenant, window, zone=zone, resource_ids=resource_ids
-        )
+    ) -> tuple[list[WorkloadRow], date | None]:
+        """Counts committed work by resource and local day; with it, the tenant's cutover date."""
+        reads = self._parts.reads
+        rows = await reads.workload(tenant, window, zone=zone, resource_ids=resource_ids)
+        return rows, await reads.cutover_date(tenant)

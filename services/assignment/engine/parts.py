@@ -1,6 +1,6 @@
 """What the engine is made of: its store, its peers, its clock, its ids and the tenants' limits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,10 +14,11 @@ from services.assignment.domain import (
     LedgerRefused,
     Outcome,
     Question,
+    Ranking,
     Span,
 )
 from services.assignment.rules import HoldLimits
-from services.assignment.store import Ledger, Moves, Reads
+from services.assignment.store import Auto, Ledger, Moves, Reads, Records
 
 
 class Availability(Protocol):
@@ -32,9 +33,11 @@ class Availability(Protocol):
         end: datetime | None = None,
         at_least_as_fresh: str,
         ignored: str = "",
+        together: bool = False,
     ) -> CheckedPlan:
         """Returns what keeps each resource of a plan from the slot, and what it would occupy; the
-        time of the allocation `ignored` counts as free.
+        time of the allocation `ignored` counts as free. `together` says that they would serve as
+        one, so that the party is not compared with each of them.
         """
         ...
 
@@ -48,12 +51,20 @@ class Availability(Protocol):
         """Returns how long a slot of the service type is; refuses a type that does not exist."""
         ...
 
+    async def unknown_resources(self, resource_ids: Sequence[str]) -> set[str]:
+        """Returns which of these resources do not exist."""
+        ...
+
 
 class Matching(Protocol):
     """Says what suits, and why."""
 
     async def rank(self, question: Question, *, window: Span, limit: int) -> tuple[Candidate, ...]:
         """Returns the best candidates of a window."""
+        ...
+
+    async def ranking(self, request_id: str, *, policy: str, limit: int) -> Ranking:
+        """Returns the best candidates of a booking request, and why resources were left out."""
         ...
 
     async def explain(
@@ -72,6 +83,8 @@ class Parts:
     ledger: Ledger
     moves: Moves
     reads: Reads
+    auto: Auto
+    records: Records
     availability: Availability
     matching: Matching
     clock: Clock

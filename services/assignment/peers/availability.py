@@ -1,7 +1,9 @@
 """Asks availability whether a plan could serve a slot, and who could."""
 
+import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import grpc
@@ -17,6 +19,7 @@ from google.type.interval_pb2 import Interval
 from kit import position
 from kit.call import current_caller
 from kit.channel import call
+from kit.fault import NotFound
 from services.assignment.domain import (
     CheckedPlan,
     Choice,
@@ -34,6 +37,7 @@ from services.assignment.peers.moments import interval, latlng, span, timestamp
 REMEMBERED_SECONDS = 15.0
 REMEMBERED_MAX = 1_000
 REJECTIONS_MAX = 1_000
+ASKED_TOGETHER_MAX = 8
 SECONDS_PER_MINUTE = 60
 
 code_name = type_pb2.Obstacle.Code.Name
@@ -138,6 +142,22 @@ class AvailabilityPeer:
         if len(self._durations) > REMEMBERED_MAX:
             self._durations.popitem(last=False)
         return found
+
+    async def unknown_resources(self, resource_ids: Sequence[str]) -> set[str]:
+        """Returns which of these resources do not exist."""
+        asking = asyncio.Semaphore(ASKED_TOGETHER_MAX)
+
+        async def is_known(resource_id: str) -> bool:
+            async with asking:
+                try:
+                    request = catalog_pb2.GetResourceRequest(id=resource_id)
+                    await call(self._catalog.GetResource, request)
+                except NotFound:
+                    return False
+                return True
+
+        known = await asyncio.gather(*map(is_known, resource_ids))
+        return {name for name, found in zip(resource_ids, known, strict=True) if not found}
 
 
 def _chosen(reply: availability_pb2.SearchSlotMatrixResponse, start: datetime) -> tuple[str, ...]:

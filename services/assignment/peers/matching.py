@@ -1,14 +1,19 @@
 """Asks matching what could be had instead, and why a plan suits."""
 
+from collections import Counter
+
 import grpc
 from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
+from fairslot.type.v1 import type_pb2
 
 from kit.channel import call
-from services.assignment.domain import Candidate, Question, Span
+from services.assignment.domain import Candidate, Question, Ranking, Span
 from services.assignment.peers.moments import interval, latlng, moment
 
 # Plans of one slot that are looked through for the one to explain.
 EXPLAINED_MAX = 100
+# Resources whose reasons are counted where nobody can serve a request.
+REJECTIONS_MAX = 1_000
 
 
 class MatchingPeer:
@@ -25,6 +30,25 @@ class MatchingPeer:
         )
         reply = await call(self._matching.RankCandidates, request)
         return tuple(map(_candidate, reply.candidates))
+
+    async def ranking(self, request_id: str, *, policy: str, limit: int) -> Ranking:
+        """Returns the best candidates of a booking request, and why resources were left out."""
+        request = matching_pb2.RankCandidatesRequest(
+            booking_request_id=request_id,
+            policy=policy,
+            limit=limit,
+            max_rejections=REJECTIONS_MAX,
+        )
+        reply = await call(self._matching.RankCandidates, request)
+        return Ranking(
+            candidates=tuple(map(_candidate, reply.candidates)),
+            rejections=Counter(
+                type_pb2.Obstacle.Code.Name(reason)
+                for rejection in reply.rejections
+                for reason in rejection.reasons
+            ),
+            result=reply.result,
+        )
 
     async def explain(
         self, question: Question, *, resource_ids: tuple[str, ...], slot: Span, ignored: str = ""

@@ -1,5 +1,6 @@
 """Serves AssignmentService."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -8,10 +9,11 @@ from fairslot.assignment.v1 import assignment_pb2_grpc
 
 from kit.call import current_caller
 from kit.fault import Invalid
+from kit.idempotency import mark_replayed
 from kit.localtime import zone
 from services.assignment.domain import AllocationState, Outcome, Span, Wish
-from services.assignment.engine import Assignments, Holds, Placements
-from services.assignment.servicer import reading, writing
+from services.assignment.engine import Assignments, AutoAssigning, Holds, Placements, Records
+from services.assignment.servicer import auditing, legacy, reading, writing
 from services.assignment.servicer.refusals import answered
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -21,8 +23,18 @@ ALTERNATIVES = 5
 class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, *, placements: Placements, holds: Holds, assignments: Assignments) -> None:
+    def __init__(
+        self,
+        *,
+        placements: Placements,
+        holds: Holds,
+        assignments: Assignments,
+        auto: AutoAssigning,
+        records: Records,
+    ) -> None:
         """Keeps the parts of the engine that answer."""
+        self._records = records
+        self._auto = auto
         self._placements = placements
         self._holds = holds
         self._assignments = assignments
@@ -165,6 +177,24 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
         )
         return pb.CompleteAssignmentResponse(assignment=_assignment(outcome))
 
+    async def AutoAssign(  # noqa: N802
+        self, request: pb.AutoAssignRequest, context: Context
+    ) -> AsyncIterator[pb.AutoAssignResponse]:
+        """Assigns booking requests and streams what becomes of each, as it comes."""
+        tenant = current_caller().tenant
+        run = await self._auto.begin(
+            reading.write_key(request), request.booking_request_ids, policy=request.policy
+        )
+        if run.replayed:
+            mark_replayed()
+        done = 0
+        async for result in self._auto.results(tenant, run):
+            done += 1
+            made = None
+            if result.assignment_id:
+                made = await self._assignments.get(tenant, result.assignment_id)
+            yield writing.auto_result(result, made, done=done, total=run.total)
+
     async def GetAssignment(  # noqa: N802
         self, request: pb.GetAssignmentRequest, context: Context
     ) -> pb.GetAssignmentResponse:
@@ -196,13 +226,46 @@ class AssignmentServicer(assignment_pb2_grpc.AssignmentServiceServicer):
         self, request: pb.GetWorkloadRequest, context: Context
     ) -> pb.GetWorkloadResponse:
         """Counts committed work per resource and local day."""
-        rows = await self._assignments.workload(
+        rows, cutover = await self._assignments.workload(
             current_caller().tenant,
             _whole_window(request),
             zone=zone(request.time_zone, field="time_zone").key,
             resource_ids=request.resource_ids,
         )
-        return writing.workload(rows)
+        return writing.workload(rows, cutover)
+
+    async def ImportLegacy(  # noqa: N802
+        self, request: pb.ImportLegacyRequest, context: Context
+    ) -> pb.ImportLegacyResponse:
+        """Takes over records of another system, each with a result of its own."""
+        report = await self._records.import_legacy(
+            reading.write_key(request),
+            [legacy.record_in(record) for record in request.records],
+            dry_run=request.dry_run,
+            cutover=legacy.date_in(request.cutover_date)
+            if request.HasField("cutover_date")
+            else None,
+        )
+        return legacy.report(report)
+
+    async def ListAudit(  # noqa: N802
+        self, request: pb.ListAuditRequest, context: Context
+    ) -> pb.ListAuditResponse:
+        """Lists the audit log."""
+        named = bool(request.assignment_id or request.booking_request_id)
+        page = await self._records.audit(
+            current_caller().tenant,
+            assignment_id=request.assignment_id,
+            booking_request_id=request.booking_request_id,
+            window=auditing.window_in(request, now=self._records.now(), named=named),
+            actor=request.actor,
+            limit=reading.page_size(request.page_size),
+            after=auditing.page_after(request.page_token),
+        )
+        return pb.ListAuditResponse(
+            entries=map(auditing.entry, page.items),
+            next_page_token=auditing.page_token(page.last),
+        )
 
 
 def _alternatives(

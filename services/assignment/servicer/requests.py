@@ -11,7 +11,7 @@ from fairslot.assignment.v1 import request_pb2_grpc
 from kit.call import current_caller
 from kit.fault import Invalid
 from services.assignment.domain import BookingRequest, Place, RequestState
-from services.assignment.engine import Requests
+from services.assignment.engine import AutoAssigning, Requests
 from services.assignment.servicer import reading, writing
 from services.assignment.servicer.refusals import answered
 
@@ -26,9 +26,10 @@ KEPT = frozenset({"id", "etag", "state", "assignment_id", "created_at", "freshne
 class RequestServicer(request_pb2_grpc.RequestServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, requests: Requests) -> None:
-        """Keeps the part of the engine that answers."""
+    def __init__(self, requests: Requests, auto: AutoAssigning) -> None:
+        """Keeps the parts of the engine that answer."""
         self._requests = requests
+        self._auto = auto
 
     async def CreateRequest(  # noqa: N802
         self, request: pb.CreateRequestRequest, context: Context
@@ -109,6 +110,17 @@ class RequestServicer(request_pb2_grpc.RequestServiceServicer):
         )
         return pb.CancelRequestResponse(
             request=writing.booking_request(outcome.request, outcome.generations)
+        )
+
+    async def ListGaps(self, request: pb.ListGapsRequest, context: Context) -> pb.ListGapsResponse:  # noqa: N802
+        """Lists open booking requests that could not be served."""
+        page = await self._auto.gaps(
+            current_caller().tenant,
+            limit=reading.page_size(request.page_size),
+            after=reading.page_after(request.page_token),
+        )
+        return pb.ListGapsResponse(
+            gaps=map(writing.gap, page.items), next_page_token=reading.page_token(page.last)
         )
 
 

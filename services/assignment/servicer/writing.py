@@ -1,22 +1,26 @@
 """Puts what the engine answers into messages."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.type.v1 import type_pb2
+from google.type.date_pb2 import Date
 from google.type.latlng_pb2 import LatLng
 
 from kit import position
 from services.assignment.domain import (
     Allocation,
     AllocationState,
+    AutoResult,
     BookingRequest,
+    Gap,
     Outcome,
     Risk,
     WorkloadRow,
 )
 from services.assignment.peers.moments import interval, timestamp
+from services.assignment.rules import by_count
 
 HOLD_STATES = {
     AllocationState.HELD: assignment_pb2.Hold.HELD,
@@ -136,9 +140,11 @@ def booking_request(
     return message
 
 
-def workload(rows: Iterable[WorkloadRow]) -> assignment_pb2.GetWorkloadResponse:
+def workload(
+    rows: Iterable[WorkloadRow], cutover: date | None
+) -> assignment_pb2.GetWorkloadResponse:
     """Returns committed work in columns."""
-    message = assignment_pb2.GetWorkloadResponse()
+    message = assignment_pb2.GetWorkloadResponse(cutover_date=day(cutover) if cutover else None)
     indexes: dict[str, int] = {}
     for row in rows:
         message.resource_indexes.append(indexes.setdefault(row.resource_id, len(indexes)))
@@ -146,5 +152,47 @@ def workload(rows: Iterable[WorkloadRow]) -> assignment_pb2.GetWorkloadResponse:
         message.bookings.append(row.bookings)
         message.minutes.append(row.minutes)
         message.delivered.append(int(row.delivered))
+        message.legacy.append(row.legacy)
     message.resource_ids.extend(indexes)
     return message
+
+
+def gap(found: Gap) -> request_pb2.Gap:
+    """Returns a gap."""
+    message = request_pb2.Gap(
+        request=booking_request(found.request),
+        reasons=reason_counts(found.reasons),
+        explanation=found.explanation or "Its window is over and nobody was assigned.",
+        attempts=found.attempts,
+    )
+    if found.tried_at is not None:
+        message.tried_at.FromDatetime(found.tried_at)
+    return message
+
+
+def reason_counts(reasons: Mapping[str, int]) -> list[request_pb2.ReasonCount]:
+    """Returns counted reasons, the most frequent first."""
+    return [
+        request_pb2.ReasonCount(reason=reason, count=count) for reason, count in by_count(reasons)
+    ]
+
+
+def auto_result(
+    result: AutoResult, made: Outcome | None, *, done: int, total: int
+) -> assignment_pb2.AutoAssignResponse:
+    """Returns what became of one request of a run, with its assignment if there is one."""
+    return assignment_pb2.AutoAssignResponse(
+        booking_request_id=result.request_id,
+        outcome=assignment_pb2.AutoAssignResponse.Outcome.Value(result.outcome.value),
+        assignment=assignment(made.allocation, made.generations) if made else None,
+        reasons=reason_counts(result.reasons),
+        explanation=result.explanation,
+        attempts=result.attempts,
+        done=done,
+        total=total,
+    )
+
+
+def day(found: date) -> Date:
+    """Returns a day."""
+    return Date(year=found.year, month=found.month, day=found.day)

@@ -95,7 +95,7 @@ class Ledger:
             jsonb_or_null(checks_json(placing.checks)),
         )
         alone = partial(self.registered, key, placing.resource_ids, PLACE, *arguments)
-        return await self._together.place((*_named(key), *arguments), alone)
+        return await self._together.place((*named(key), *arguments), alone)
 
     async def confirm(
         self, key: WriteKey, *, hold_id: str, token_hash: bytes, reason: str
@@ -139,7 +139,7 @@ class Ledger:
 
     async def stored(self, key: WriteKey) -> Outcome | None:
         """Returns the outcome a key has already, if any."""
-        answer = await self._run(FIND_OUTCOME, *_named(key))
+        answer = await self._run(FIND_OUTCOME, *named(key))
         return None if answer is None else outcome_of(answer)
 
     async def attach_alternatives(
@@ -173,7 +173,7 @@ class Ledger:
 
     async def write(self, statement: str, key: WriteKey, *arguments: object) -> Outcome:
         """Makes one call under a key; raises CheckAgain where a plan must be checked again."""
-        return outcome_of(await self._run(statement, *_named(key), *arguments))
+        return outcome_of(await self._run(statement, *named(key), *arguments))
 
     async def registered(
         self, key: WriteKey, resource_ids: Sequence[str], statement: str, *arguments: object
@@ -198,7 +198,8 @@ def jsonb_or_null(value: object | None) -> Jsonb | None:
     return None if value is None else Jsonb(value)
 
 
-def _named(key: WriteKey) -> tuple[object, ...]:
+def named(key: WriteKey) -> tuple[object, ...]:
+    """Returns the arguments that every write begins with."""
     return (key.tenant, key.actor, key.method, key.key, key.fingerprint, lock_milliseconds())
 
 

@@ -99,19 +99,25 @@ class Moves:
         """Says that an assignment was served; version 0 accepts any."""
         return await self._ledger.write(COMPLETE, key, assignment_id, version, reason)
 
-    async def note_catalog(self, tenant: str, resource_ids: Sequence[str], revision: int) -> None:
-        """Has whatever is placed on these resources from now on checked at that revision."""
-        await self._run(NOTE_CATALOG, tenant, list(resource_ids), revision)
+    async def note_catalog(
+        self, tenant: str, resource_ids: Sequence[str] | None, revision: int
+    ) -> None:
+        """Has whatever is placed on these resources, or with None on any, from now on checked at
+        that revision.
+        """
+        await self._run(NOTE_CATALOG, tenant, _array(resource_ids), revision)
 
     async def to_come(
-        self, tenant: str, resource_ids: Sequence[str], *, limit: int, after: ToCome | None
+        self, tenant: str, resource_ids: Sequence[str] | None, *, limit: int, after: ToCome | None
     ) -> list[ToCome]:
-        """Returns the next live holds and assignments of these resources, by start and id."""
+        """Returns the next live holds and assignments of these resources, or with None of all, by
+        start and id.
+        """
         at, name = (START, "")
         if after is not None:
             at, name = after.allocation.slot.start, after.allocation.id
         with told():
-            rows = await rows_of(self._pool, TO_COME, tenant, list(resource_ids), at, name, limit)
+            rows = await rows_of(self._pool, TO_COME, tenant, _array(resource_ids), at, name, limit)
         return [
             ToCome(allocation_of(record), place_of(place), tuple(required or ()))
             for record, place, required in rows
@@ -127,3 +133,7 @@ class Moves:
     async def _run(self, statement: str, *arguments: object) -> Any:
         with told():
             return await retrying(partial(value_of, self._pool, statement, *arguments))
+
+
+def _array(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)

@@ -31,9 +31,10 @@ EVER = literal_column("'-infinity'::timestamptz", MOMENT)
 FIND_REQUEST = "SELECT assignment.find_request(%s::text, %s::text)"
 FIND_ALLOCATION = "SELECT assignment.find_allocation(%s::text, %s::text, %s::bytea)"
 WORKLOAD = (
-    "SELECT resource_id, day, bookings, minutes, delivered FROM assignment.workload("
+    "SELECT resource_id, day, bookings, minutes, delivered, legacy FROM assignment.workload("
     "%s::text, %s::timestamptz, %s::timestamptz, %s::text, %s::text[])"
 )
+FIND_CUTOVER = "SELECT assignment.find_cutover(%s::text)"
 
 Item = TypeVar("Item")
 
@@ -97,7 +98,7 @@ class Reads:
         statement = self._statement(frozenset({"requests", *values}))
         values |= {"tenant": tenant, "limit": limit + 1}
         rows = await self._many(tenant, statement, values)
-        return _page([(row[0], row[1], request_of(row[2])) for row in rows], limit)
+        return page([(row[0], row[1], request_of(row[2])) for row in rows], limit)
 
     async def assignments(
         self,
@@ -126,7 +127,7 @@ class Reads:
         statement = self._statement(frozenset({*kind, *values}))
         values |= {"tenant": tenant, "states": list(states or LISTED), "limit": limit + 1}
         rows = await self._many(tenant, statement, values)
-        return _page([(row[0], row[1], allocation_of(row[2])) for row in rows], limit)
+        return page([(row[0], row[1], allocation_of(row[2])) for row in rows], limit)
 
     async def workload(
         self, tenant: str, window: Span, *, zone: str, resource_ids: Sequence[str]
@@ -138,9 +139,14 @@ class Reads:
                 self._pool, WORKLOAD, tenant, window.start, window.end, zone, chosen
             )
         return [
-            WorkloadRow(resource_id, (day - EPOCH).days, bookings, minutes, delivered)
-            for resource_id, day, bookings, minutes, delivered in rows
+            WorkloadRow(resource_id, (day - EPOCH).days, bookings, minutes, delivered, legacy)
+            for resource_id, day, bookings, minutes, delivered, legacy in rows
         ]
+
+    async def cutover_date(self, tenant: str) -> date | None:
+        """Returns the day from which on the tenant's fairness counts, if one was set."""
+        found: date | None = await self._one(FIND_CUTOVER, tenant)
+        return found
 
     async def _one(self, statement: str, *arguments: object) -> Any:
         with told():
@@ -202,7 +208,7 @@ def _after() -> ColumnElement[Any]:
     return tuple_(bindparam("after_at", type_=MOMENT), bindparam("after_id", type_=Text))
 
 
-def _page(rows: list[tuple[datetime, str, Item]], limit: int) -> Page[Item]:
+def page(rows: list[tuple[datetime, str, Item]], limit: int) -> Page[Item]:
     """Returns the first `limit` rows; one more was asked for, to know whether there is a next
     page.
     """

@@ -94,6 +94,48 @@ class Caller:
         request = assignment_pb2.CancelAssignmentRequest(assignment_id=assignment_id, **more)
         return (await self("CancelAssignment", request)).assignment
 
+    async def extend(self, token: str, **more):
+        return (
+            await self("ExtendHold", assignment_pb2.ExtendHoldRequest(hold_token=token, **more))
+        ).hold
+
+    async def reassign(self, assignment_id: str, *resources: str, **more):
+        request = assignment_pb2.ReassignRequest(
+            assignment_id=assignment_id, resource_ids=resources, **more
+        )
+        return (await self("Reassign", request)).assignment
+
+    async def complete(self, assignment_id: str, **more):
+        request = assignment_pb2.CompleteAssignmentRequest(assignment_id=assignment_id, **more)
+        return (await self("CompleteAssignment", request)).assignment
+
+    async def update(self, paths=(), *, key: str = "", **fields):
+        request = request_pb2.UpdateRequestRequest(
+            request=request_pb2.BookingRequest(**fields), request_id=key
+        )
+        request.update_mask.paths.extend(paths)
+        return (await self("UpdateRequest", request)).request
+
+    async def auto(self, *request_ids: str, **more) -> dict:
+        """Assigns these requests; returns the results by request id."""
+        request = assignment_pb2.AutoAssignRequest(booking_request_ids=request_ids, **more)
+        metadata = [("authorization", f"Bearer {self.token}")]
+        found = {}
+        total = 0
+        try:
+            async for result in self.ledger.AutoAssign(request, timeout=30.0, metadata=metadata):
+                assert result.booking_request_id not in found
+                found[result.booking_request_id] = result
+                total = result.total
+                assert result.done == len(found)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        assert len(found) == total
+        return found
+
+    async def gaps(self) -> list:
+        return list((await self("ListGaps", request_pb2.ListGapsRequest())).gaps)
+
     async def get(self, assignment_id: str):
         request = assignment_pb2.GetAssignmentRequest(id=assignment_id)
         return (await self("GetAssignment", request)).assignment
@@ -131,6 +173,7 @@ async def served(*, database, servers, tokens, foreign: str):
         "WORKER_DATABASE_URL": database.worker_url,
         "NATS_URL": servers.nats_url,
         "JWKS_PATH": str(tokens.jwks_path),
+        "SIGNING_KEY_PATH": str(tokens.jwks_path.parent / "keys" / "signing.pem"),
         "AVAILABILITY_ADDRESS": foreign,
         "MATCHING_ADDRESS": foreign,
         "TENANT_LIMITS": json.dumps(LIMITS),

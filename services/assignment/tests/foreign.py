@@ -16,7 +16,9 @@ from fairslot.availability.v1 import (
 )
 from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
 from fairslot.type.v1 import type_pb2
+from google.type.interval_pb2 import Interval
 
+from kit import position
 from kit.fault import NotFound, Unavailable, abort
 
 Code = type_pb2.Obstacle.Code
@@ -36,6 +38,15 @@ class World:
     matching_is_down: bool = False
     availability_is_down: bool = False
     ranks_nothing: bool = False
+    # Where a booking request is ranked: this foreign party does not know its own window.
+    window: Interval = field(default_factory=Interval)
+    # Whose time counted as free in the question asked last.
+    ignored: str = ""
+    # By resource: how often the ledger has changed it as availability knows, and its limits.
+    generations: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, catalog_pb2.Limits] = field(default_factory=dict)
+    # The catalog's revision that availability says it has read.
+    revision: int = 0
     checks: int = 0
     ranks: int = 0
 
@@ -57,6 +68,7 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
 
     async def CheckPlan(self, request, context):
         self.world.checks += 1
+        self.world.ignored = request.ignore_assignment_id
         await self._admit(context, request.service_type_id, request.resource_ids)
         start = request.slot.start_time.ToDatetime(UTC)
         reply = availability_pb2.CheckPlanResponse()
@@ -73,8 +85,21 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
                     type_pb2.Obstacle(code=Code.Value(code), detail=f"{code} it is")
                     for code in codes
                 ],
+                generation=self.world.generations.get(name, 0),
+                time_zone="Europe/Berlin",
+                limits=self.world.limits.get(name),
             )
+        reply.freshness = position.encode({"catalog": self._revision(request)})
         return reply
+
+    def _revision(self, request) -> int:
+        """Sees what it is told to have seen, as it would after a while."""
+        asked = position.decode(request.at_least_as_fresh)
+        for name, generation in asked.items():
+            if name.startswith("r/"):
+                self.world.generations[name.removeprefix("r/")] = generation
+        self.world.revision = max(self.world.revision, asked.get("catalog", 0))
+        return self.world.revision
 
     async def SearchSlotMatrix(self, request, context):
         await self._admit(context, request.query.service_type_id)
@@ -84,6 +109,7 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
         reply.query.duration.FromTimedelta(DURATION)
         reply.query.buffer_before.FromTimedelta(BUFFER)
         reply.query.buffer_after.FromTimedelta(BUFFER)
+        reply.limited = bool(self.world.limits)
         free = [name for name in self.world.resources if not self.world.obstacles.get(name)]
         reply.resource_ids.extend(free)
         if free:
@@ -100,6 +126,11 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
 class Catalog(catalog_pb2_grpc.CatalogServiceServicer):
     def __init__(self, world: World) -> None:
         self.world = world
+
+    async def GetResource(self, request, context):
+        if request.id not in self.world.resources:
+            await abort(context, NotFound("NOT_FOUND", "no such resource"), {})
+        return catalog_pb2.GetResourceResponse(resource=catalog_pb2.Resource(id=request.id))
 
     async def GetServiceType(self, request, context):
         if self.world.availability_is_down:
@@ -118,10 +149,16 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
 
     async def RankCandidates(self, request, context):
         self.world.ranks += 1
+        self.world.ignored = request.ignore_assignment_id
         if self.world.matching_is_down:
             await abort(context, Unavailable("UNAVAILABLE", "matching is down"), {})
         window = request.slot if request.HasField("slot") else request.request.window
-        reply = matching_pb2.RankCandidatesResponse()
+        if request.booking_request_id and not request.HasField("slot"):
+            window = self.world.window
+        reply = matching_pb2.RankCandidatesResponse(result="so it is ranked")
+        if self.world.ranks_nothing and request.max_rejections:
+            for name in self.world.resources:
+                reply.rejections.add(resource_id=name, reasons=[Code.TIME_OFF, Code.BUSY])
         start = window.start_time.ToDatetime(UTC)
         names = request.resource_ids or self.world.resources[::-1]
         # From the first whole hour on, every resource, hour after hour.

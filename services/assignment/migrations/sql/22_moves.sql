@@ -242,23 +242,24 @@ BEGIN
     RETURN assignment.keep(p_tenant, p_actor, p_method, p_key, p_hash, v_outcome);
 END $$;
 
--- Takes note that the catalog's revision changed these resources. Whatever is placed later was either
--- checked at that revision or is checked again; whatever was placed before is found by who asks next.
+-- Takes note that the catalog's revision changed these resources, or with null all of the tenant's.
+-- Whatever is placed later was either checked at that revision or is checked again; whatever was
+-- placed before is found by who asks next.
 CREATE FUNCTION assignment.note_catalog(
     p_tenant text, p_resource_ids text[], p_revision bigint
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM assignment.register_resources(p_tenant, p_resource_ids);
+    PERFORM assignment.register_resources(p_tenant, coalesce(p_resource_ids, '{}'));
     PERFORM FROM assignment.resource AS r
-    WHERE r.tenant_id = p_tenant AND r.resource_id = ANY (p_resource_ids)
+    WHERE r.tenant_id = p_tenant AND (p_resource_ids IS NULL OR r.resource_id = ANY (p_resource_ids))
     ORDER BY r.resource_no FOR NO KEY UPDATE;
     UPDATE assignment.resource AS r SET catalog_revision = p_revision
-    WHERE r.tenant_id = p_tenant AND r.resource_id = ANY (p_resource_ids)
+    WHERE r.tenant_id = p_tenant AND (p_resource_ids IS NULL OR r.resource_id = ANY (p_resource_ids))
       AND r.catalog_revision < p_revision;
 END $$;
 
--- The live holds and assignments of some resources that have not ended yet, up to p_limit of them
--- after a place in their order: start, then id.
+-- The live holds and assignments of some resources, or with null of all, that have not ended yet: up
+-- to p_limit of them after a place in their order, which is start, then id.
 CREATE FUNCTION assignment.to_come(
     p_tenant text, p_resource_ids text[], p_after timestamptz, p_after_id text, p_limit integer
 ) RETURNS TABLE (record jsonb, place jsonb, required jsonb) LANGUAGE plpgsql AS $$
@@ -271,7 +272,8 @@ BEGIN
         FROM assignment.in_the_way(
             p_tenant,
             (SELECT array_agg(r.resource_no) FROM assignment.resource AS r
-             WHERE r.tenant_id = p_tenant AND r.resource_id = ANY (p_resource_ids)),
+             WHERE r.tenant_id = p_tenant
+               AND (p_resource_ids IS NULL OR r.resource_id = ANY (p_resource_ids))),
             clock_timestamp(), 'infinity', clock_timestamp()) AS w
         WHERE NOT w.is_dead) AS c
     JOIN assignment.allocation AS a

@@ -1,0 +1,105 @@
+"""Takes work from a JetStream stream: each entry goes to one worker, again later if it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+
+from kit.event import Event
+from kit.logs import logger
+
+log = logger("work")
+
+# An entry whose worker says nothing for so long is given to another.
+ACK_SECONDS = 30.0
+WAITING_MAX = 1_000
+FETCH_SECONDS = 5.0
+BACKOFF_SECONDS_MIN = 0.1
+BACKOFF_SECONDS_MAX = 10.0
+
+# Does the work of an entry that is tried for the n-th time, from 1; an error has it tried again.
+Handle = Callable[[Event, int], Awaitable[None]]
+
+
+def backoff_seconds(tries: int, rng: random.Random) -> float:
+    """Returns how long to wait after the n-th failure: twice as long each time, spread by half."""
+    seconds = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_MIN * 2.0 ** (tries - 1))
+    return seconds * rng.uniform(0.5, 1.5)
+
+
+async def work(
+    client: Client,
+    stream: str,
+    subject: str,
+    *,
+    durable: str,
+    workers: int,
+    handle: Handle,
+    rng: random.Random,
+) -> None:
+    """Works for ever, `workers` entries at a time; every process with this durable takes a share.
+
+    An entry comes at least once. It is done with when `handle` returns; when it raises, it comes
+    again after a pause that grows.
+    """
+    js = client.jetstream(timeout=FETCH_SECONDS)
+    tries = 0
+    while True:
+        try:
+            subscription = await js.pull_subscribe(
+                subject,
+                durable=durable,
+                stream=stream,
+                config=api.ConsumerConfig(
+                    ack_policy=api.AckPolicy.EXPLICIT,
+                    ack_wait=ACK_SECONDS,
+                    max_ack_pending=WAITING_MAX,
+                    max_deliver=-1,
+                ),
+            )
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(_worker(subscription, handle, rng))
+        except* (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as errors:
+            tries += 1
+            log.warning("the work is taken up again", stream=stream, error=repr(errors.exceptions))
+        await asyncio.sleep(backoff_seconds(min(tries, 8), rng))
+
+
+async def _worker(
+    subscription: JetStreamContext.PullSubscription, handle: Handle, rng: random.Random
+) -> None:
+    while True:
+        try:
+            [message] = await subscription.fetch(1, timeout=FETCH_SECONDS)
+        except nats.errors.TimeoutError:
+            continue
+        tries = message.metadata.num_delivered
+        position = message.metadata.sequence.stream
+        event = Event(message.subject, message.data, message.headers or {}, position)
+        try:
+            await _kept(message, handle(event, tries))
+        except Exception as error:
+            pause = backoff_seconds(tries, rng)
+            log.warning("work comes again", subject=message.subject, tries=tries, error=repr(error))
+            await message.nak(delay=pause)
+        else:
+            await message.ack()
+
+
+async def _kept(message: Msg, work_of_it: Awaitable[None]) -> None:
+    """Says now and then that the entry is being worked on, so that nobody else is given it."""
+    task = asyncio.ensure_future(work_of_it)
+    try:
+        while not (await asyncio.wait([task], timeout=ACK_SECONDS / 3))[0]:
+            await message.in_progress()
+        task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,143 @@
+"""Automatic assignment: the best that is free, each request once, and why not where nobody is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from fairslot.assignment.v1 import assignment_pb2 as pb
+from fairslot.assignment.v1 import request_pb2
+
+from kit.fault import Invalid
+from services.assignment.tests.books import violations
+from services.assignment.tests.calls import at, refused, window
+
+ASSIGNED, SKIPPED = pb.AutoAssignResponse.ASSIGNED, pb.AutoAssignResponse.SKIPPED
+
+
+@pytest.fixture(autouse=True)
+def ranked(world):
+    world.window = window(0, 4)
+
+
+def reasons(result) -> dict[str, int]:
+    return {counted.reason: counted.count for counted in result.reasons}
+
+
+async def test_requests_take_the_best_that_is_left_and_the_rest_are_gaps(
+    ann, ledger_database, world
+):
+    # One hour of three resources.
+    world.window = window(0, 1)
+    names = [(await ann.want(f"q{n}")).id for n in range(5)]
+    found = await ann.auto(*names)
+    outcomes = Counter(result.outcome for result in found.values())
+    assert outcomes == {ASSIGNED: 3, SKIPPED: 2}
+    for name, result in found.items():
+        if result.outcome == ASSIGNED:
+            made = await ann.get(result.assignment.id)
+            assert made.booking_request_id == name
+            assert made.assigned_by == "ann"
+            assert made.assignment_reason == result.explanation
+            assert world.explanation in made.assignment_reason
+        else:
+            assert set(reasons(result)) == {"SLOT_TAKEN"}
+            assert result.explanation
+    gaps = {gap.request.id: gap for gap in await ann.gaps()}
+    assert gaps.keys() == {n for n, result in found.items() if result.outcome == SKIPPED}
+    assert all(gap.attempts and gap.explanation and gap.reasons for gap in gaps.values())
+    # A gap is one as long as its request is open.
+    for name in gaps:
+        world.resources = ("r1", "r2", "r3", "r4")
+        await ann.assign(name, "r4", start=at(10 if name == min(gaps) else 20), reason="late")
+    assert await ann.gaps() == []
+    assert violations(ledger_database.admin_url) == {}
+
+
+async def test_by_hand_and_automatically_at_once_is_one_assignment(ann, caller, ledger_database):
+    bob = caller(sub="bob")
+    ends = Counter()
+    for number in range(12):
+        name = (await ann.want(f"q{number}")).id
+        by_hand, found = await asyncio.gather(
+            bob.assign(name, "r1", start=at(100 + 2 * number), reason="by hand"),
+            ann.auto(name),
+            return_exceptions=True,
+        )
+        result = found[name]
+        if isinstance(by_hand, BaseException):
+            assert by_hand.reason in ("REQUEST_NOT_OPEN", "CONCURRENT_UPDATE")
+            assert result.outcome == ASSIGNED
+            made = result.assignment.id
+        else:
+            made = by_hand.id
+            assert reasons(result) == {"ALREADY_ASSIGNED": 1}
+            assert result.assignment.id == made
+        ends[result.outcome] += 1
+        assert (await ann.get(made)).booking_request_id == name
+        await ann.cancel(made, close_request=True)
+    assert violations(ledger_database.admin_url) == {}
+
+
+async def test_two_runs_at_once_assign_each_request_once(ann, caller, ledger_database, world):
+    world.window = window(0, 1)
+    names = [(await ann.want(f"q{n}")).id for n in range(3)]
+    first, second = await asyncio.gather(ann.auto(*names), caller(sub="bob").auto(*names[::-1]))
+    for name in names:
+        made = {first[name].assignment.id, second[name].assignment.id}
+        assert len(made) == 1
+        outcomes = sorted([first[name].outcome, second[name].outcome])
+        assert outcomes == [ASSIGNED, SKIPPED]
+    assert violations(ledger_database.admin_url) == {}
+
+
+async def test_a_run_is_begun_once_per_key_and_told_again(ann, world):
+    names = [(await ann.want(f"q{n}")).id for n in range(3)]
+    first = await ann.auto(*names, request_id="k1")
+    again = await ann.auto(*names, request_id="k1")
+    for name in names:
+        assert again[name].outcome == first[name].outcome == ASSIGNED
+        assert again[name].assignment.id == first[name].assignment.id
+    fault = await refused(ann.auto(names[0], request_id="k1"))
+    assert (type(fault), fault.reason) == (Invalid, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_without_names_all_open_ones_are_meant(ann, world):
+    await ann.want("q1")
+    held = (await ann.want("q2")).id
+    await ann.hold("r1", start=at(200), booking_request_id=held)
+    found = await ann.auto()
+    assert found.keys() == {"q1"}
+    world.ranks_nothing = True
+    await ann.want("q3")
+    [skipped] = (await ann.auto()).values()
+    assert reasons(skipped) == {"TIME_OFF": 3, "BUSY": 3}
+    assert skipped.explanation == "so it is ranked"
+    assert [gap.request.id for gap in await ann.gaps()] == ["q3"]
+
+
+async def test_what_cannot_be_served_says_why(ann, world):
+    closed = (await ann.want("q1")).id
+    await ann("CancelRequest", _cancel(closed))
+    found = await ann.auto(closed, "nowhere")
+    assert reasons(found[closed]) == {"REQUEST_CANCELLED": 1}
+    assert reasons(found["nowhere"]) == {"NOT_FOUND": 1}
+    assert await ann.gaps() == []
+
+
+async def test_a_peer_that_is_down_for_a_while_only_costs_time(ann, world):
+    name = (await ann.want("q1")).id
+    world.matching_is_down = True
+
+    async def repaired() -> None:
+        while world.ranks < 2:
+            await asyncio.sleep(0.01)
+        world.matching_is_down = False
+
+    found, _ = await asyncio.gather(ann.auto(name), repaired())
+    assert found[name].outcome == ASSIGNED
+
+
+def _cancel(name: str):
+    return request_pb2.CancelRequestRequest(id=name)
