@@ -1,6 +1,6 @@
 """What availability does: edits and reads of the catalog, searches, checks and explanations."""
 
-from services.availability.engine.answers import Cache, Matrix, Paging, SlotPage
+from services.availability.engine.answers import Cache, Matrix, Paging, SlotPage, Trace
 from services.availability.engine.asking import Ask, window_invalid
 from services.availability.engine.blocks import Blocks
 from services.availability.engine.calendar_edits import Wish
@@ -36,6 +36,7 @@ __all__ = [
     "Searching",
     "SlotPage",
     "Surveying",
+    "Trace",
     "Warming",
     "Wish",
     "World",

@@ -43,6 +43,25 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a search: what it came to, how much was left after it, how long it took."""
+
+    name: str
+    detail: str
+    count: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an answer came about; `rejections` may be cut, `rejected_count` counts them all."""
+
+    steps: Sequence[Step]
+    rejections: Sequence[Rejection]
+    rejected_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlotPage:
     """One page of slots."""
 
@@ -52,6 +71,7 @@ class SlotPage:
     freshness: Mapping[str, int]
     cache: Cache
     next_page_token: str
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +95,5 @@ class Matrix:
     freshness: Mapping[str, int]
     cache: Cache
     next_page_token: str
+    # How much each pair suits the candidate's own wishes; empty where nobody has any.
+    preferences: Index

@@ -10,6 +10,7 @@ from services.availability.domain import (
     MINUTES_PER_DAY,
     MergePolicy,
     Merging,
+    Place,
     Question,
     ServiceType,
     SkillRequirement,
@@ -44,6 +45,7 @@ class Ask:
     resource_ids: tuple[str, ...] = ()
     zone: str = ""
     as_if_now: datetime | None = None
+    near: Place | None = None
 
 
 def question_of(world: World | Glimpse, ask: Ask, *, now: datetime, zones: Zones) -> Question:
@@ -75,6 +77,7 @@ def question_of(world: World | Glimpse, ask: Ask, *, now: datetime, zones: Zones
         bounds=bounds_of(kind, now),
         now=now,
         merging=merging_of(kind),
+        near=ask.near,
     )
 
 

@@ -8,6 +8,7 @@ from kit.clock import Clock
 from kit.fault import Invalid
 from services.availability.domain import (
     Merging,
+    Place,
     Resource,
     Span,
     Tenant,
@@ -33,6 +34,7 @@ from services.availability.rules.expansions import Expansions
 from services.availability.rules.obstacles import obstacles
 from services.availability.rules.offered import month_span, offered_days
 from services.availability.rules.sentences import verdict_sentence
+from services.availability.rules.travel import site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Check:
     together: bool = False
     ignore_allocation_id: str = ""
     as_if_now: datetime | None = None
+    # Where the work is; then there must also be time to travel.
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,12 @@ class Checking:
             lane = world.lane(resource_id, now, keep=check.as_if_now is None)
             in_the_way = obstacles(lane, attempt, self._expansions)
             verdicts.append(Verdict(resource_id, lane.resource.display_name, in_the_way))
-        free = sum(verdict.free for verdict in verdicts)
         return Checked(
             verdicts=verdicts,
             slot=attempt.slot,
             occupied=attempt.occupied,
             tenant=world.tenant,
-            result=verdict_sentence(free, len(verdicts), attempt.slot, world.tenant.time_zone),
+            result=verdict_sentence(verdicts, attempt.slot, world.tenant.time_zone),
             freshness=found.freshness,
             merging=merging,
             parts=[world.resources[one] for one in check.resource_ids] if merging else (),
@@ -182,6 +185,7 @@ def _attempt(found: Found, check: Check, now: datetime, *, on_grid: bool) -> Att
         now=now,
         ignore_allocation_id=check.ignore_allocation_id,
         on_grid=on_grid,
+        site=None if check.place is None else site_of(found.world.tenant, check.place),
     )
 
 

@@ -12,6 +12,7 @@ from services.availability.rules.eligibility import ineligibility
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.sentences import Outcome
 from services.availability.rules.slots import Contender, start_range
+from services.availability.rules.travel import site_of
 
 # Resources that qualify and are free nowhere are asked one by one for a sentence, up to so many.
 REASONS_MAX = 200
@@ -43,7 +44,7 @@ def rejections(
             found = ineligibility(resource, question.wanted)
             reasons = tuple(dict.fromkeys(one.code for one in found))
         else:
-            reasons = _absence(contender, question, expansions)
+            reasons = _absence(world, contender, question, expansions)
         yield Rejection(resource.id, reasons)
 
 
@@ -62,12 +63,12 @@ def outcome_of_nothing(
         return Outcome(0, None, horizon=beyond, notice=not beyond)
     reasons = Counter(world.roster.ineligible(question.wanted))
     for contender in islice(contenders, REASONS_MAX):
-        reasons[_absence(contender, question, expansions)[0]] += 1
+        reasons[_absence(world, contender, question, expansions)[0]] += 1
     return Outcome(0, None, reasons=reasons)
 
 
 def _absence(
-    contender: Contender, question: Question, expansions: Expansions
+    world: World, contender: Contender, question: Question, expansions: Expansions
 ) -> tuple[ObstacleCode, ...]:
     return absence(
         contender,
@@ -76,4 +77,5 @@ def _absence(
         bounds=question.bounds,
         expansions=expansions,
         now=question.now,
+        site=None if question.near is None else site_of(world.tenant, question.near),
     )

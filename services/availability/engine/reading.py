@@ -1,17 +1,40 @@
 """Reads the catalog and schedules as they are stored now, not as memory has them."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from kit.clock import Clock
 from kit.db import Pool, tenant_transaction
-from services.availability.domain import Resource, Schedule, ServiceType, Span, Tenant
+from kit.fault import Invalid
+from services.availability.domain import (
+    MINUTES_PER_DAY,
+    OutsideCalendar,
+    Resource,
+    Schedule,
+    ServiceType,
+    Span,
+    Tenant,
+)
 from services.availability.engine.asking import window_of
 from services.availability.engine.recording import missing
+from services.availability.rules.calendar_text import (
+    CalendarError,
+    CalendarText,
+    read_calendar,
+    stretch_ahead,
+)
 from services.availability.rules.intervals import clipped, spans_of, subtracted
+from services.availability.rules.public_holidays import holidays_between
 from services.availability.rules.working import Pattern, pattern_of, working
 from services.availability.rules.zones import Zones
 from services.availability.store import CatalogRows, ScheduleRows
+from services.availability.store.calendars import CalendarRows
+
+# How far ahead recurrences of outside calendars are expanded: three years and a day.
+CALENDAR_DAYS = 1_096
+CALENDARS_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +45,8 @@ class Expanded:
     pattern: Pattern
     window: Span
     working: tuple[Span, ...]
+    holidays: Mapping[int, str]
+    calendars: Sequence[OutsideCalendar]
 
 
 class Reading:
@@ -32,6 +57,8 @@ class Reading:
         self._pool = pool
         self._zones = zones
         self._clock = clock
+        # Reading a long calendar takes a second of a processor; others wait for their turn.
+        self._expanding = asyncio.Semaphore(CALENDARS_AT_ONCE)
 
     async def resource(self, tenant: str, resource_id: str) -> Resource:
         """Finds a resource."""
@@ -82,11 +109,15 @@ class Reading:
             rows = CatalogRows(connection, tenant)
             resource, settings = await rows.resource(resource_id), await rows.tenant()
             schedule = await ScheduleRows(connection, tenant).schedule(resource_id)
+            calendars = await CalendarRows(connection, tenant).calendars(
+                resource_id, quarantined=False
+            )
         if resource is None or schedule is None:
             raise missing("resource", resource_id)
         pattern = pattern_of(resource, schedule, settings)
         zone = self._zones.get(pattern.time_zone)
         whole = clipped(working(zone, pattern, window.start, window.end), window.start, window.end)
+        first, last = zone.wall_of(window.start), zone.wall_of(max(window.start, window.end - 1))
         left = subtracted(whole, spans_of([leave.span for leave in schedule.time_off]))
         return Expanded(
             schedule=schedule,
@@ -96,4 +127,25 @@ class Reading:
                 Span(start, end)
                 for start, end in zip(left.starts.tolist(), left.ends.tolist(), strict=True)
             ),
+            holidays=holidays_between(
+                pattern.holidays, first // MINUTES_PER_DAY, last // MINUTES_PER_DAY + 1
+            ),
+            calendars=calendars,
         )
+
+    async def calendars(
+        self, tenant: str, resource_id: str, *, quarantined: bool
+    ) -> list[OutsideCalendar]:
+        """Lists imported calendars, of one resource or of all."""
+        async with tenant_transaction(self._pool, tenant) as connection:
+            rows = CalendarRows(connection, tenant)
+            return await rows.calendars(resource_id, quarantined=quarantined)
+
+    async def calendar_text(self, text: str) -> CalendarText:
+        """Expands the text of a calendar, beside everything else; refuses one nobody can mean."""
+        low, high = stretch_ahead(self._clock.now(), CALENDAR_DAYS)
+        async with self._expanding:
+            try:
+                return await asyncio.to_thread(read_calendar, text, low, high)
+            except CalendarError as error:
+                raise Invalid.field("text", str(error)) from error

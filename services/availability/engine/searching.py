@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from services.availability.domain import Resource
+from services.availability.domain import LAST_MINUTE, Resource
 from services.availability.engine.answers import Matrix, Paging, Slot, SlotPage
 from services.availability.engine.asking import Ask
 from services.availability.engine.looking import Look, first_of_each
@@ -14,10 +14,16 @@ from services.availability.engine.merging import Joint
 from services.availability.engine.outcomes import Rejection, outcome_of_nothing, rejections
 from services.availability.engine.paging import Continuation, continuation, page_token
 from services.availability.engine.surveying import Search, Surveying
+from services.availability.engine.tracing import Watch, trace_of
+from services.availability.engine.wishes import preferences
+from services.availability.rules.bits import Index
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.offered import month_span, months_touched, offered_days
 from services.availability.rules.sentences import Outcome, result_sentence
 from services.availability.rules.slots import SlotTable
+
+# For answers that nobody wants the wishes of.
+NONE = np.array([], dtype=np.int64)
 
 
 class Searching:
@@ -29,14 +35,24 @@ class Searching:
         self._expansions = expansions
 
     async def page(
-        self, tenant: str, ask: Ask, token: Mapping[str, int], paging: Paging
+        self,
+        tenant: str,
+        ask: Ask,
+        token: Mapping[str, int],
+        paging: Paging,
+        *,
+        traced: bool = False,
     ) -> SlotPage:
         """Gives a page of slots by start; the same pages again while nothing changes."""
-        rest = continuation(paging.question, paging.token)
-        search = await self._surveying.begin(tenant, ask, token, rest, paging, bits_suffice=True)
+        rest, watch = continuation(paging.question, paging.token), Watch()
+        search = await self._surveying.begin(
+            tenant, ask, token, rest, paging, bits_suffice=not traced
+        )
         if search.question.merging and ask.party_size > 1:
             return await self._joint_page(search, ask, token, paging)
+        asked = watch.lap()
         look, complete = await self._surveying.look(search, rest, paging)
+        looked = watch.lap()
         table = first_of_each(look.table(paging.size + 1), paging.candidates_max)
         outcome = self._outcome(search, look, rest, complete=complete)
         shown = min(len(table), paging.size)
@@ -47,6 +63,11 @@ class Searching:
             freshness=search.freshness,
             cache=search.cache,
             next_page_token=_more(search, table, shown, paging, outcome),
+            trace=(
+                trace_of(search, look, table, (asked, looked, watch.lap()), self._expansions)
+                if traced
+                else None
+            ),
         )
 
     async def _joint_page(
@@ -128,6 +149,28 @@ class Searching:
             freshness=search.freshness,
             cache=search.cache,
             next_page_token=more,
+            preferences=self._preferences(search, kept, table, paging) if with_resources else NONE,
+        )
+
+    def _preferences(
+        self,
+        search: Search,
+        kept: Sequence[Resource],
+        table: SlotTable,
+        paging: Paging | None,
+    ) -> Index:
+        """Gives how much each pair of slot and candidate suits the candidate."""
+        world = search.whole
+        most = np.int64(LAST_MINUTE if paging is None else paging.candidates_max)
+        rank_of = np.array([world.roster.rank[one.id] for one in kept], dtype=np.int64)
+        return preferences(
+            search.question,
+            kept,
+            world.schedules,
+            starts=np.repeat(table.starts, np.minimum(table.capacities, most)),
+            candidates=np.searchsorted(rank_of, table.candidates),
+            tenant_zone=world.tenant.time_zone,
+            zones=self._expansions.zones,
         )
 
     def _offered(

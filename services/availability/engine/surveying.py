@@ -23,7 +23,7 @@ from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.slots import start_range
-from services.availability.rules.travel import DEFAULT_SPEED_KMH, Site, StraightLine, unreachable
+from services.availability.rules.travel import site_of, unreachable
 
 # A page's search looks at least this far, so that its sentence counts all of a usual window.
 LOOK_AHEAD_MINUTES = 62 * MINUTES_PER_DAY
@@ -241,13 +241,12 @@ class Surveying:
         if question.near is None or low >= high:
             return None
         world = search.whole
-        speed = world.tenant.travel_speed_kmh or DEFAULT_SPEED_KMH
         ids = search.eligible.ids
         lanes = [world.lane(one, question.now, keep=not search.bypass) for one in ids]
         rows, first, last = unreachable(
             lanes,
             question.shape,
-            Site(question.near, StraightLine(speed)),
+            site_of(world.tenant, question.near),
             span=Span(low, high),
             expansions=self._expansions,
         )

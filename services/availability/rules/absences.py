@@ -44,8 +44,8 @@ def absence(
             int(starts[0]) - shape.buffer_before,
             int(starts[-1]) + shape.duration + shape.buffer_after,
         )
-        found = dict.fromkeys(_in_the_way(contender, reach, shape, now))
-        found.update(dict.fromkeys(_full(contender, starts, shape, expansions)))
+        found = dict.fromkeys(_full(contender, starts, shape, expansions))
+        found.update(dict.fromkeys(_in_the_way(contender, reach, shape, now)))
         if site is not None and _too_far(contender, starts, shape, site, expansions):
             found[ObstacleCode.TRAVEL] = None
         return tuple(found)
@@ -108,11 +108,11 @@ def _no_hours(
     worked = clipped(shifts.worked.spans(), window.start, window.end)
     paused = clipped(shifts.breaks.spans(), window.start, window.end)
     too_short = len(worked) and int((worked.ends - worked.starts).max()) < shape.duration
+    if holidays_between(lane.pattern.holidays, days.start, days.stop):
+        yield ObstacleCode.HOLIDAY
     yield ObstacleCode.SPLIT_BY_BREAK if too_short and len(paused) else ObstacleCode.OUTSIDE_HOURS
     for exception in lane.schedule.exceptions:
         if exception.kind is not ExceptionKind.CLOSED or exception.on is None:
             continue
         if day_of(exception.on) in days:
             yield ObstacleCode.CLOSED
-    if holidays_between(lane.pattern.holidays, days.start, days.stop):
-        yield ObstacleCode.HOLIDAY

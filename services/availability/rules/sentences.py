@@ -1,12 +1,12 @@
 """Says times and results in plain sentences, fit to be read aloud."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.availability.domain import ObstacleCode, Span, moment_of
+from services.availability.domain import ObstacleCode, Span, Verdict, moment_of
 
 _REASONS: Mapping[ObstacleCode, str] = {
     ObstacleCode.INACTIVE: "switched off",
@@ -33,6 +33,9 @@ _REASONS: Mapping[ObstacleCode, str] = {
     ObstacleCode.MINUTES_LIMIT: "at the limit of hours for the day",
     ObstacleCode.OFF_GRID: "off the grid of starts",
 }
+
+# A sentence that begins with a name keeps it as it is when it becomes part of another.
+_COMMON_WORDS = frozenset({"The", "Each", "Starts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +87,48 @@ def result_sentence(outcome: Outcome, time_zone: str) -> str:
     )
 
 
-def verdict_sentence(free: int, asked: int, span: Span, time_zone: str) -> str:
-    """Says in one sentence how many of the resources asked about are free in a slot."""
+def verdict_sentence(verdicts: Sequence[Verdict], span: Span, time_zone: str) -> str:
+    """Says in one sentence who of those asked about is free in a slot, and why others are not."""
     when = f"{span_text(span, time_zone)}, {_clock_name(time_zone)}"
+    asked, free = len(verdicts), sum(verdict.free for verdict in verdicts)
     if asked == 0:
         return "There is no resource to ask about."
+    if asked == 1:
+        (verdict,) = verdicts
+        name = verdict.display_name or verdict.resource_id
+        if free:
+            return f"{name} is free {when}."
+        return f"{name} is not free {when}, because {_because(verdict)}."
     if free == asked:
-        who = "The resource is" if asked == 1 else f"All {asked} resources are"
-        return f"{who} free {when}."
+        return f"All {asked} resources are free {when}."
+    others = Counter(verdict.obstacles[0].code for verdict in verdicts if not verdict.free)
     if free == 0:
-        who = "The resource is not" if asked == 1 else f"None of {asked} resources is"
-        return f"{who} free {when}."
-    return f"{free} of {asked} resources {'is' if free == 1 else 'are'} free {when}."
+        return f"None of {asked} resources is free {when}: {_counted(others)}."
+    some = f"{free} of {asked} resources {'is' if free == 1 else 'are'} free {when}"
+    return f"{some}; of the others, {_counted(others)}."
+
+
+def _because(verdict: Verdict) -> str:
+    """Joins the sentences of what is in the way into one."""
+    parts = []
+    for obstacle in verdict.obstacles:
+        first, _, rest = obstacle.detail.rstrip(".").partition(" ")
+        parts.append(f"{first.lower() if first in _COMMON_WORDS else first} {rest}")
+    return _joined(list(dict.fromkeys(parts)))
+
+
+def _counted(reasons: Counter[ObstacleCode]) -> str:
+    """Counts how many are kept by what, the most common first."""
+    return _joined(
+        [
+            f"{count} {'is' if count == 1 else 'are'} {_REASONS[code]}"
+            for code, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+        ]
+    )
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _why_nothing(outcome: Outcome) -> str:
@@ -110,14 +143,9 @@ def _why_nothing(outcome: Outcome) -> str:
     if not outcome.reasons:
         return "there is no resource to serve it"
     total = sum(outcome.reasons.values())
-    parts = [
-        f"{count} {'is' if count == 1 else 'are'} {_REASONS[code]}"
-        for code, count in sorted(outcome.reasons.items(), key=lambda item: (-item[1], item[0]))
-    ]
     if total == 1:
         return f"the only resource is {_REASONS[next(iter(outcome.reasons))]}"
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"of {total:,} resources, {listed}"
+    return f"of {total:,} resources, {_counted(outcome.reasons)}"
 
 
 def _clock_name(time_zone: str) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from services.availability.domain import MINUTES_PER_DAY, Place, SlotShape, Span
+from services.availability.domain import MINUTES_PER_DAY, Place, SlotShape, Span, Tenant
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.intervals import Spans
 from services.availability.rules.lane import Lane
@@ -56,6 +56,11 @@ class Site:
     def from_here(self, places: Sequence[Place]) -> Wide:
         """Gives the minutes from the site to each place."""
         return self.travel.minutes([self.place] * len(places), places)
+
+
+def site_of(tenant: Tenant, place: Place) -> Site:
+    """Gives a place as a tenant's people get there."""
+    return Site(place, StraightLine(tenant.travel_speed_kmh or DEFAULT_SPEED_KMH))
 
 
 def unreachable(

@@ -8,7 +8,7 @@ from fairslot.availability.v1 import availability_pb2_grpc, catalog_pb2
 
 from kit import position
 from kit.call import current_caller
-from kit.fault import Invalid
+from kit.fault import Denied, Invalid
 from services.availability.engine import (
     Ask,
     Check,
@@ -16,6 +16,8 @@ from services.availability.engine import (
     Paging,
     Searching,
 )
+from services.availability.rules.travel import DEFAULT_SPEED_KMH
+from services.availability.servicer.catalog_messages import place_in
 from services.availability.servicer.reading import as_if_now, ends_of, local_ends, minutes
 from services.availability.servicer.schedule_messages import interval_message
 from services.availability.servicer.slot_messages import (
@@ -29,6 +31,15 @@ from services.availability.servicer.slot_messages import (
 Context = grpc.aio.ServicerContext[Any, Any]
 PAGE_SIZE_DEFAULT = 200
 CANDIDATES_DEFAULT = 3
+# What may differ between pages of one search.
+PAGE_FIELDS = (
+    "page_token",
+    "page_size",
+    "max_candidates_per_slot",
+    "at_least_as_fresh",
+    "trace",
+)
+TRACE_ROLES = frozenset({"planner", "admin"})
 
 
 class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
@@ -53,6 +64,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
                 candidates_max=_candidates_max(request),
                 question=_question_text(request),
             ),
+            traced=_traced(request),
         )
         return page_message(page)
 
@@ -87,6 +99,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             ignore_allocation_id=request.ignore_assignment_id,
             together=request.together,
             as_if_now=as_if_now(request),
+            place=place_in(request.place, "place") if request.HasField("place") else None,
         )
         found = await self._checking.check(
             current_caller().tenant,
@@ -100,6 +113,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             occupied=interval_message(found.occupied),
             freshness=position.encode(found.freshness),
             tenant_time_zone=found.tenant.time_zone,
+            travel_speed_kmh=found.tenant.travel_speed_kmh or DEFAULT_SPEED_KMH,
             merging=merging_message(found.merging),
             parts=[part_message(one) for one in found.parts],
         )
@@ -117,7 +131,10 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             start=start,
             end=end,
             party_size=request.party_size,
+            required_skills=tuple(request.required_skills),
+            ignore_allocation_id=request.ignore_assignment_id,
             as_if_now=as_if_now(request),
+            place=place_in(request.place, "place") if request.HasField("place") else None,
         )
         found = await self._checking.check(
             current_caller().tenant,
@@ -177,14 +194,28 @@ def ask_in(request: pb.SearchSlotsRequest) -> Ask:
         resource_ids=tuple(request.resource_ids),
         zone=request.zone,
         as_if_now=as_if_now(request),
+        near=place_in(request.near, "near") if request.HasField("near") else None,
     )
+
+
+def _traced(request: pb.SearchSlotsRequest) -> bool:
+    """Says whether to tell how the answer came about; refuses those who may not know."""
+    if request.trace and not TRACE_ROLES & set(current_caller().roles):
+        raise Denied("PERMISSION_DENIED", "only planners and admins may ask for a trace")
+    return bool(request.trace)
 
 
 def _question_text(request: pb.SearchSlotsRequest) -> str:
     """Returns what all pages of a search have in common, as text."""
     plain = pb.SearchSlotsRequest()
     plain.CopyFrom(request)
-    for field in ("page_token", "page_size", "max_candidates_per_slot", "at_least_as_fresh"):
+    for field in (
+        "page_token",
+        "page_size",
+        "max_candidates_per_slot",
+        "at_least_as_fresh",
+        "trace",
+    ):
         plain.ClearField(field)
     return plain.SerializeToString(deterministic=True).hex()
 

@@ -99,9 +99,7 @@ def resource_message(
         if skill.valid_until is not None:
             added.valid_until.FromDatetime(skill.valid_until)
     if resource.home is not None:
-        message.home.CopyFrom(
-            LatLng(latitude=resource.home.latitude, longitude=resource.home.longitude)
-        )
+        message.home.CopyFrom(place_message(resource.home))
     if resource.limits:
         message.limits.CopyFrom(limits_message(resource.limits))
     if resource.holidays:
@@ -223,6 +221,11 @@ def holidays_message(calendar: HolidayCalendar) -> catalog_pb2.HolidayCalendar:
 def minutes_message(count: int) -> Duration:
     """Returns a length as a message."""
     return Duration(seconds=count * SECONDS_PER_MINUTE)
+
+
+def place_message(place: Place) -> LatLng:
+    """Returns a place as a message."""
+    return LatLng(latitude=place.latitude, longitude=place.longitude)
 
 
 def place_in(message: LatLng, field: str) -> Place:

@@ -10,7 +10,14 @@ from kit import position
 from kit.call import current_caller
 from kit.fault import Invalid
 from services.availability.domain import MINUTES_PER_DAY, Span, TimeOff, day_of
-from services.availability.engine import Edit, Editing, Reading
+from services.availability.engine import Edit, Editing, Reading, Wish
+from services.availability.servicer.calendar_messages import (
+    calendar_message,
+    holiday_message,
+    preference_in,
+    preference_message,
+)
+from services.availability.servicer.catalog_messages import holidays_in, holidays_message
 from services.availability.servicer.reading import ends_of, local_span, span
 from services.availability.servicer.schedule_messages import (
     exception_in,
@@ -25,6 +32,7 @@ from services.availability.servicer.schedule_messages import (
 from services.availability.servicer.writing import Writing
 
 Context = grpc.aio.ServicerContext[Any, Any]
+CALENDAR_DEFAULT = "default"
 
 
 class ScheduleServicer(schedule_pb2_grpc.ScheduleServiceServicer):
@@ -79,6 +87,9 @@ class ScheduleServicer(schedule_pb2_grpc.ScheduleServiceServicer):
             ],
             working=[interval_message(one) for one in found.working],
             time_zone=found.pattern.time_zone,
+            preferences=[preference_message(one) for one in schedule.preferences],
+            holidays=[holiday_message(day, name) for day, name in found.holidays.items()],
+            calendars=[calendar_message(one) for one in found.calendars],
         )
 
     async def CreateException(  # noqa: N802
@@ -135,6 +146,74 @@ class ScheduleServicer(schedule_pb2_grpc.ScheduleServiceServicer):
             return pb.DeleteTimeOffResponse(freshness=position.encode(edit.freshness))
 
         return await self._writing.once(request, pb.DeleteTimeOffResponse, work)
+
+    async def SetHolidayCalendar(  # noqa: N802
+        self, request: pb.SetHolidayCalendarRequest, context: Context
+    ) -> pb.SetHolidayCalendarResponse:
+        """Says whose public holidays a resource keeps, or the whole tenant."""
+        calendar = holidays_in(request.holiday_calendar)
+        if calendar.none and not request.resource_id:
+            raise Invalid.field("holiday_calendar.none", "is for single resources")
+
+        async def work(edit: Edit) -> pb.SetHolidayCalendarResponse:
+            await edit.set_holidays(request.resource_id, calendar)
+            return pb.SetHolidayCalendarResponse(
+                holiday_calendar=holidays_message(calendar),
+                freshness=position.encode(edit.freshness),
+            )
+
+        return await self._writing.once(request, pb.SetHolidayCalendarResponse, work)
+
+    async def SetPreferences(  # noqa: N802
+        self, request: pb.SetPreferencesRequest, context: Context
+    ) -> pb.SetPreferencesResponse:
+        """Replaces what a resource likes and dislikes."""
+        wishes = [
+            preference_in(one, f"preferences[{index}]")
+            for index, one in enumerate(request.preferences)
+        ]
+
+        async def work(edit: Edit) -> pb.SetPreferencesResponse:
+            await edit.set_preferences(request.resource_id, wishes)
+            return pb.SetPreferencesResponse(
+                preferences=[preference_message(wish) for wish in wishes],
+                freshness=position.encode(edit.freshness),
+            )
+
+        return await self._writing.once(request, pb.SetPreferencesResponse, work)
+
+    async def ImportCalendar(  # noqa: N802
+        self, request: pb.ImportCalendarRequest, context: Context
+    ) -> pb.ImportCalendarResponse:
+        """Takes over an outside calendar as iCalendar text."""
+        said = await self._reading.calendar_text(request.text)
+        wish = Wish(
+            resource_id=request.resource_id,
+            calendar_id=request.calendar_id or CALENDAR_DEFAULT,
+            revision=request.revision,
+            accept_missing=request.accept_missing,
+        )
+
+        async def work(edit: Edit) -> pb.ImportCalendarResponse:
+            made = await edit.import_calendar(wish, said)
+            return pb.ImportCalendarResponse(
+                calendar=calendar_message(made.calendar),
+                applied=made.applied,
+                ignored=made.ignored,
+                removed=made.removed,
+                freshness=position.encode(edit.freshness),
+            )
+
+        return await self._writing.once(request, pb.ImportCalendarResponse, work)
+
+    async def ListCalendars(  # noqa: N802
+        self, request: pb.ListCalendarsRequest, context: Context
+    ) -> pb.ListCalendarsResponse:
+        """Lists imported calendars, those in quarantine first."""
+        found = await self._reading.calendars(
+            current_caller().tenant, request.resource_id, quarantined=request.quarantined
+        )
+        return pb.ListCalendarsResponse(calendars=[calendar_message(one) for one in found])
 
     async def UpsertExternalBusy(  # noqa: N802
         self, request: pb.UpsertExternalBusyRequest, context: Context

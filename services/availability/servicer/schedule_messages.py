@@ -48,7 +48,7 @@ def rule_message(rule: WeeklyRule) -> schedule_pb2.WeeklyRule:
         days=[DayOfWeek.Name(day) for day in sorted(rule.weekdays)],
         start=_time_of_day(rule.hours.start_minute),
         end=_time_of_day(rule.hours.end_minute),
-        breaks=[_range_message(one) for one in rule.breaks],
+        breaks=[range_message(one) for one in rule.breaks],
     )
     if rule.valid_from is not None:
         message.valid_from.CopyFrom(_date(rule.valid_from.timetuple()[:3]))
@@ -94,7 +94,7 @@ def exception_message(
         id=exception.id,
         resource_id=exception.resource_id,
         kind=schedule_pb2.ScheduleException.Kind.Value(exception.kind),
-        ranges=[_range_message(one) for one in exception.ranges],
+        ranges=[range_message(one) for one in exception.ranges],
         reason=exception.reason,
         freshness=position.encode(freshness) if freshness else "",
     )
@@ -129,7 +129,10 @@ def external_in(message: schedule_pb2.ExternalEvent, resource_id: str, field: st
 def external_message(event: ExternalBusy) -> schedule_pb2.ExternalEvent:
     """Returns an outside event as a message."""
     return schedule_pb2.ExternalEvent(
-        uid=event.uid, sequence=event.sequence, interval=interval_message(event.span)
+        uid=event.uid,
+        sequence=event.sequence,
+        interval=interval_message(event.span),
+        calendar_id=event.calendar_id,
     )
 
 
@@ -149,7 +152,8 @@ def _ranges_in(messages: Iterable[schedule_pb2.TimeRange], field: str) -> tuple[
     )
 
 
-def _range_message(one: WallRange) -> schedule_pb2.TimeRange:
+def range_message(one: WallRange) -> schedule_pb2.TimeRange:
+    """Returns a range of wall clock as a message."""
     return schedule_pb2.TimeRange(
         start=_time_of_day(one.start_minute), end=_time_of_day(one.end_minute)
     )

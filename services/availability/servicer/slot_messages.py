@@ -1,13 +1,16 @@
 """Writes answers to slot questions: pages, columns, verdicts."""
 
+from collections.abc import Mapping
+
 from fairslot.availability.v1 import availability_pb2 as pb
 from fairslot.availability.v1 import catalog_pb2
 from fairslot.type.v1 import type_pb2
+from google.protobuf.duration_pb2 import Duration
 
 from kit import position
 from services.availability.domain import Merging, Obstacle, Question, Resource, Verdict
-from services.availability.engine import Matrix, SlotPage
-from services.availability.servicer.catalog_messages import minutes_message
+from services.availability.engine import Matrix, Rejection, SlotPage, Trace
+from services.availability.servicer.catalog_messages import minutes_message, place_message
 from services.availability.servicer.columns import put_fixed32
 from services.availability.servicer.schedule_messages import interval_message, timestamp
 
@@ -30,20 +33,35 @@ def page_message(page: SlotPage) -> pb.SearchSlotsResponse:
         freshness=position.encode(page.freshness),
         cache=pb.SearchSlotsResponse.Cache.Value(page.cache),
         next_page_token=page.next_page_token,
+        trace=None if page.trace is None else trace_message(page.trace, page.freshness),
+    )
+
+
+def trace_message(trace: Trace, freshness: Mapping[str, int]) -> pb.SearchTrace:
+    """Returns how an answer came about."""
+    return pb.SearchTrace(
+        steps=[
+            pb.TraceStep(
+                name=step.name,
+                detail=step.detail,
+                count=step.count,
+                duration=Duration(nanos=int(step.seconds * 1e9) % 10**9, seconds=int(step.seconds)),
+            )
+            for step in trace.steps
+        ],
+        rejections=[_rejection_message(one) for one in trace.rejections],
+        rejected_count=trace.rejected_count,
+        positions=freshness,
     )
 
 
 def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatrixResponse:
     """Returns an answer in columns; the packed ones are handed over whole."""
-    code = type_pb2.Obstacle.Code.Value
     message = pb.SearchSlotMatrixResponse(
         query=query_message(found.question),
         resource_ids=[resource.id for resource in found.resources],
         months=found.months,
-        rejections=[
-            pb.Rejection(resource_id=one.resource_id, reasons=[code(r) for r in one.reasons])
-            for one in found.rejections
-        ],
+        rejections=[_rejection_message(one) for one in found.rejections],
         rejected_count=found.rejected_count,
         tenant_time_zone=found.tenant_time_zone,
         freshness=position.encode(found.freshness),
@@ -65,13 +83,21 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
                 capacity_min=one.capacity_min,
                 movable=one.movable,
                 adjacent_resource_ids=one.adjacent_resource_ids,
+                home=None if one.home is None else place_message(one.home),
+                time_zone=one.time_zone or found.tenant_time_zone,
             )
             for one, days in zip(found.resources, found.offered, strict=True)
         )
+    message.preferences.extend(found.preferences.tolist())
     put_fixed32(message, "start_minutes", found.starts)
     put_fixed32(message, "capacities", found.capacities)
     put_fixed32(message, "candidate_indexes", found.candidates)
     return message
+
+
+def _rejection_message(one: Rejection) -> pb.Rejection:
+    code = type_pb2.Obstacle.Code.Value
+    return pb.Rejection(resource_id=one.resource_id, reasons=[code(r) for r in one.reasons])
 
 
 def query_message(question: Question) -> pb.SlotQuery:
@@ -89,6 +115,7 @@ def query_message(question: Question) -> pb.SlotQuery:
         buffer_before=minutes_message(question.shape.buffer_before),
         buffer_after=minutes_message(question.shape.buffer_after),
         merging=merging_message(question.merging),
+        near=None if question.near is None else place_message(question.near),
     )
 
 
