@@ -22,9 +22,12 @@ from services.matching.engine.decisions import Recorder, Reviewing
 from services.matching.engine.pool import open_pool
 from services.matching.listener import Linker
 from services.matching.peers import AssignmentPeer, AvailabilityPeer
+from services.matching.rules.policies import DECIDING_POLICY
 from services.matching.servicer import MatchingServicer
-from services.matching.store import Decisions, Records
+from services.matching.store import Decisions, Records, SettingsRows
 
+# The flag that says which policy decides for a tenant.
+POLICY = "policy"
 # Beyond every deadline: only what nobody waits for any more is ended by it.
 SESSION = "-c statement_timeout=10s -c timezone=UTC"
 # What keeps decisions writes one statement at a time, beside who links them.
@@ -91,7 +94,13 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             new_key=lambda: uuid.uuid4().hex,
         )
         servicer = MatchingServicer(
-            Engine(availability=free, assignment=ledger, note=recorder.note),
+            Engine(
+                availability=free,
+                assignment=ledger,
+                note=recorder.note,
+                settings=SettingsRows(database),
+                policy_of=partial(flags.text, POLICY, default=DECIDING_POLICY),
+            ),
             batches,
             Reviewing(Decisions(database), solvers, clock),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from kit.clock import Clock
 from kit.fault import Invalid
@@ -32,9 +32,13 @@ from services.availability.engine.worlds import Found, Worlds
 from services.availability.rules.attempt import Attempt
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.obstacles import obstacles
-from services.availability.rules.offered import month_span, offered_days
+from services.availability.rules.offered import month_span, offered_since
 from services.availability.rules.sentences import verdict_sentence
 from services.availability.rules.travel import site_of
+
+EPOCH = date(1970, 1, 1)
+# Earlier than every day.
+NO_DAY = -(2**40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Offered:
 
     resource: Resource
     days: int
+    minutes: int
 
 
 class Checking:
@@ -116,7 +121,16 @@ class Checking:
         for resource_id in known_resources(world, check.resource_ids or sorted(world.resources)):
             lane = world.lane(resource_id, now, keep=check.as_if_now is None)
             in_the_way = obstacles(lane, attempt, self._expansions)
-            verdicts.append(Verdict(resource_id, lane.resource.display_name, in_the_way))
+            verdicts.append(
+                Verdict(
+                    resource_id,
+                    lane.resource.display_name,
+                    in_the_way,
+                    generation=world.generations.get(resource_id, 0),
+                    time_zone=lane.resource.time_zone or world.tenant.time_zone,
+                    limits=lane.resource.limits,
+                )
+            )
         return Checked(
             verdicts=verdicts,
             slot=attempt.slot,
@@ -136,6 +150,7 @@ class Checking:
         skill: str,
         resource_ids: tuple[str, ...],
         token: Mapping[str, int],
+        since: date | None = None,
     ) -> tuple[Sequence[Offered], Tenant, Mapping[str, int]]:
         """Counts the working days of active resources in a month of the tenant's zone, by id."""
         found = await self._worlds.at(tenant, token)
@@ -146,6 +161,7 @@ class Checking:
         if int(year) < 1:
             raise Invalid.field("month", "is not a month")
         span = month_span(int(year), int(number), zone)
+        first_day = NO_DAY if since is None else (since - EPOCH).days
         rows = []
         for resource in world.roster.asked(Wanted(resource_ids=resource_ids)):
             if skill and all(one.name != skill for one in resource.skills):
@@ -154,7 +170,7 @@ class Checking:
                 continue
             lane = world.lane(resource.id, now)
             offered = self._expansions.month(lane.pattern, span, zone)
-            rows.append(Offered(resource, offered_days(offered, lane.leave)))
+            rows.append(Offered(resource, *offered_since(offered, lane.leave, first_day)))
         return rows, world.tenant, found.freshness
 
     async def _found(self, tenant: str, now: datetime, token: Mapping[str, int]) -> Found:

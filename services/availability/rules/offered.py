@@ -58,6 +58,17 @@ def offered_days(month: OfferedMonth, leave: Spans) -> int:
     return len(np.unique(pieces.days[free]))
 
 
+def offered_since(month: OfferedMonth, leave: Spans, first_day: int) -> tuple[int, int]:
+    """Counts days from `first_day` on, and the minutes on them, that are not leave."""
+    pieces = month.pieces
+    kept = pieces.days >= first_day
+    days, starts, ends = pieces.days[kept], pieces.starts[kept], pieces.ends[kept]
+    free = ends - starts
+    if len(leave):
+        free = free - _covered(leave, starts, ends)
+    return len(np.unique(days[free > 0])), int(free.sum())
+
+
 def _covered(leave: Spans, starts: Wide, ends: Wide) -> Wide:
     """Gives how many minutes of each `[start, end)` the merged leave covers."""
     total = np.concatenate(([0], np.cumsum((leave.ends - leave.starts).astype(np.int64))))

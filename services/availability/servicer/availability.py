@@ -18,7 +18,7 @@ from services.availability.engine import (
 )
 from services.availability.rules.travel import DEFAULT_SPEED_KMH
 from services.availability.servicer.catalog_messages import place_in
-from services.availability.servicer.reading import as_if_now, ends_of, local_ends, minutes
+from services.availability.servicer.reading import as_if_now, date_in, ends_of, local_ends, minutes
 from services.availability.servicer.schedule_messages import interval_message
 from services.availability.servicer.slot_messages import (
     matrix_message,
@@ -159,6 +159,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             skill=request.skill,
             resource_ids=tuple(request.resource_ids),
             token=position.decode(request.at_least_as_fresh),
+            since=date_in(request.since, "since") if request.HasField("since") else None,
         )
         return pb.GetOfferedDaysResponse(
             rows=[
@@ -167,6 +168,7 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
                     display_name=row.resource.display_name,
                     kind=catalog_pb2.Resource.Kind.Value(row.resource.kind),
                     days=row.days,
+                    minutes=row.minutes,
                 )
                 for row in rows
             ],

@@ -17,6 +17,7 @@ from services.matching.rules.sentences import (
     slot_text,
     together_text,
 )
+from services.matching.rules.settings import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Scene:
             share=self.tables.share(row, month),
             added=int(self.tables.added[row, group]),
             month=self.scope.layout.months[month],
+            in_hours=self.scope.settings.unit is Unit.HOURS,
         )
 
     def _terms(self, story: Story, choice: Choice, group: int, start: int) -> tuple[Term, ...]:

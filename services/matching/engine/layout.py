@@ -17,6 +17,7 @@ from services.matching.domain import (
 from services.matching.engine.outside import Column, Mask, Matrix
 from services.matching.rules.filters import FILTERS, Asked, refusals
 from services.matching.rules.policies import Policy
+from services.matching.rules.settings import USUAL, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Scope:
     policy: Policy
     # The tenant's, whose days and months are meant.
     zone: ZoneInfo
+    settings: Settings = USUAL
 
     @property
     def compared(self) -> bool:

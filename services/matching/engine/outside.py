@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -108,9 +108,17 @@ class Availability(Protocol):
         ...
 
     async def offers(
-        self, month: Month, *, skill: str, resource_ids: tuple[str, ...], at_least_as_fresh: str
+        self,
+        month: Month,
+        *,
+        skill: str,
+        resource_ids: tuple[str, ...],
+        at_least_as_fresh: str,
+        since: date | None = None,
     ) -> Offers:
-        """Returns the days offered in a month by those with the skill, or by those named."""
+        """Returns what those with the skill, or those named, offer in a month, or in what of it
+        lies on or after `since`.
+        """
         ...
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.matching.domain import Month
-from services.matching.engine.outside import Availability, Offer, Workload
+from services.matching.engine.outside import Availability, Column, Offer, Workload
+from services.matching.rules.settings import USUAL, Settings, Unit
 
-# Days offered in one month by each person compared.
+# Days, or minutes, offered in one month by each person compared.
 Pool = Mapping[str, int]
 
 
@@ -27,8 +28,9 @@ async def pools(
     skills: Sequence[str],
     *,
     at_least_as_fresh: str,
+    settings: Settings = USUAL,
 ) -> tuple[Pool, ...]:
-    """Returns per month the people who have all of the skills, and the days they offer.
+    """Returns per month the people who have all of the skills, and what they offer.
 
     The same people that GetFairness compares, so that a forecast says what the report will say.
     """
@@ -37,28 +39,61 @@ async def pools(
     answers = await asyncio.gather(
         *(
             availability.offers(
-                month, skill=skill, resource_ids=(), at_least_as_fresh=at_least_as_fresh
+                month,
+                skill=skill,
+                resource_ids=(),
+                at_least_as_fresh=at_least_as_fresh,
+                since=settings.cutover,
             )
             for month, skill in asked
         )
     )
     found: dict[Month, Pool] = {}
     for (month, _), answer in zip(asked, answers, strict=True):
-        able = _people(answer.offers)
+        able = {
+            offer.resource.id: offered_units(offer, settings)
+            for offer in answer.offers
+            if offer.resource.is_person
+        }
         earlier = found.get(month, able)
         found[month] = {name: days for name, days in able.items() if name in earlier}
     return tuple(found[month] for month in months)
 
 
-def totals(months: Sequence[Month], shared: Sequence[Pool], workload: Workload) -> Totals:
+def offered_units(offer: Offer, settings: Settings) -> int:
+    """Gives what an offer counts for fairness."""
+    return offer.minutes if settings.unit is Unit.HOURS else offer.days
+
+
+def given_units(workload: Workload, settings: Settings) -> Column:
+    """Gives what each entry of a workload counts for fairness: a day, or its minutes.
+
+    Legacy records and days before the cutover count nothing. A day with both kinds of bookings
+    counts its minutes by their share.
+    """
+    counted = workload.bookings
+    if workload.legacy is not None:
+        counted = counted - workload.legacy
+    if settings.unit is Unit.HOURS:
+        minutes = np.zeros_like(counted) if workload.minutes is None else workload.minutes
+        units = minutes * counted // np.maximum(workload.bookings, 1)
+    else:
+        units = (counted > 0).astype(np.int64)
+    if settings.first_day is not None:
+        units = np.where(workload.days >= settings.first_day, units, 0)
+    return units
+
+
+def totals(
+    months: Sequence[Month],
+    shared: Sequence[Pool],
+    workload: Workload,
+    settings: Settings = USUAL,
+) -> Totals:
     """Sums what the people of each month's pool offer and what the workload gave them."""
-    given = []
+    given, units = [], given_units(workload, settings)
     for month, pool in zip(months, shared, strict=True):
         counted = np.array([name in pool for name in workload.resource_ids], dtype=np.bool_)
         held = (workload.days >= month.first_day) & (workload.days < month.end_day)
-        given.append(int(counted[workload.indexes[held]].sum()))
+        given.append(int(units[held][counted[workload.indexes[held]]].sum()))
     return Totals(offered=tuple(sum(pool.values()) for pool in shared), given=tuple(given))
-
-
-def _people(offers: Sequence[Offer]) -> Pool:
-    return {offer.resource.id: offer.days for offer in offers if offer.resource.is_person}

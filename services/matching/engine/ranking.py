@@ -26,6 +26,7 @@ from services.matching.engine.scoring import Tables, best, tabulate
 from services.matching.rules.filters import Asked, failures
 from services.matching.rules.policies import POLICIES, Policy, policy_named
 from services.matching.rules.sentences import nothing_sentence
+from services.matching.rules.settings import USUAL, Settings
 
 DEFAULT_LIMIT = 10
 DEFAULT_MAX_REJECTIONS = 100
@@ -69,6 +70,7 @@ class Inputs:
     slot_start: int | None = None
     # None where nobody is free, so that nothing was asked.
     work: Work | None = None
+    settings: Settings = USUAL
     # The same question for whoever could be part of a merge; None where none was looked for.
     parts: "Inputs | None" = None
 
@@ -81,7 +83,12 @@ class Ranked:
     inputs: Inputs
 
 
-async def rank(call: RankCall, availability: Availability, assignment: Assignment) -> Ranked:
+async def rank(
+    call: RankCall,
+    availability: Availability,
+    assignment: Assignment,
+    settings: Settings = USUAL,
+) -> Ranked:
     """Ranks who could serve, best first. Nobody is an answer too, never an error.
 
     Raises Invalid for an unknown policy or a slot without a start; faults of the two other contexts
@@ -95,7 +102,7 @@ async def rank(call: RankCall, availability: Availability, assignment: Assignmen
         at_least_as_fresh=call.at_least_as_fresh,
         as_if_now=call.as_if_now,
     )
-    inputs = Inputs(question, matrix, _slot_start(call.slot))
+    inputs = Inputs(question, matrix, _slot_start(call.slot), settings=settings)
     scope = scope_of(inputs, policy)
     if not scope.layout.empty:
         work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
@@ -128,7 +135,7 @@ async def _parts(
         at_least_as_fresh=call.at_least_as_fresh,
         as_if_now=call.as_if_now,
     )
-    parts = Inputs(question, matrix, inputs.slot_start)
+    parts = Inputs(question, matrix, inputs.slot_start, settings=inputs.settings)
     scope = scope_of(parts, policy)
     terms = inputs.matrix.merging
     assert terms is not None
@@ -158,7 +165,9 @@ def scope_of(inputs: Inputs, policy: Policy) -> Scope:
         slot_start=inputs.slot_start,
     )
     zone = ZoneInfo(matrix.time_zone)
-    return Scope(asked, matrix, lay_out(asked, matrix, zone), policy, zone)
+    weighed = policy.weighed(inputs.settings.weights)
+    layout = lay_out(asked, matrix, zone)
+    return Scope(asked, matrix, layout, weighed, zone, inputs.settings)
 
 
 def decide(inputs: Inputs, policy: Policy, *, limit: int, max_rejections: int) -> Ranking:
@@ -268,6 +277,7 @@ async def work_of(
             layout.months if compared else (),
             matrix.required_skills,
             at_least_as_fresh=fresh,
+            settings=scope.settings,
         ),
     )
     return Work(workload, shared, first_day, end_day)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.matching.domain import Month
+from services.matching.engine.accounts import account_of, spread
 from services.matching.engine.layout import Layout, Scope
 from services.matching.engine.outside import Column, Mask, Matrix, Workload
-from services.matching.engine.people import Pool, Totals, totals
+from services.matching.engine.people import Pool, Totals
 from services.matching.rules.facts import DayFacts, PairFacts, SlotFacts
 from services.matching.rules.fairness import Share
 
@@ -37,6 +37,7 @@ class Tables:
     offered: Column
     people: Mask
     totals: Totals | None
+    tolerance_percent: int
 
     def facts(self, row: int, group: int) -> DayFacts:
         """Gives the facts of one resource on the days of one group, as plain numbers."""
@@ -63,6 +64,7 @@ class Tables:
             offered_all=self.totals.offered[month],
             given=int(self.given[row, month]),
             given_all=self.totals.given[month],
+            tolerance_percent=self.tolerance_percent,
         )
 
 
@@ -83,19 +85,9 @@ def tabulate(
     `first_day` and `end_day` bound the days of the workload: whole months where fairness counts.
     """
     matrix, layout = scope.matrix, scope.layout
-    bookings = _bookings(matrix, workload, first_day, end_day)
-    worked = bookings > 0
-    given = _given(worked, layout.months, first_day)
-    offered = _offered(matrix, layout.months)
-    month_ends = np.array([month.end_day for month in layout.months], dtype=np.int64)
-    # Only days of the slot's own month count for it.
-    group_ends = np.minimum(layout.last_days + 1, month_ends[layout.group_months])
-    free = ~worked
-    skipped = layout.skipped_days
-    free[:, skipped[(skipped >= first_day) & (skipped < end_day)] - first_day] = False
-    free_before = np.zeros((len(bookings), end_day - first_day + 1), dtype=np.int64)
-    np.cumsum(free, axis=1, out=free_before[:, 1:])
-    added = free_before[:, group_ends - first_day] - free_before[:, layout.first_days - first_day]
+    bookings = spread(matrix, workload, workload.bookings, first_day, end_day)
+    account = account_of(scope, workload, shared, first_day=first_day, end_day=end_day)
+    given, offered, added = account.given, account.offered, account.added
     people = np.array([resource.is_person for resource in matrix.resources], dtype=np.bool_)
     given_after = given[:, layout.group_months] + added
     offered_then = offered[:, layout.group_months]
@@ -129,7 +121,8 @@ def tabulate(
         given=given,
         offered=offered,
         people=people,
-        totals=_totals(scope, workload, shared, offered) if scope.compared else None,
+        totals=account.totals,
+        tolerance_percent=scope.settings.tolerance_percent,
     )
 
 
@@ -197,48 +190,8 @@ def _pairs(layout: Layout) -> PairFacts | None:
     )
 
 
-def _totals(scope: Scope, workload: Workload, shared: Sequence[Pool], offered: Column) -> Totals:
-    """Sums over the pools; a candidate always belongs, even if the pool was read earlier."""
-    layout, resources = scope.layout, scope.matrix.resources
-    rows = [row for row in layout.resources.tolist() if resources[row].is_person]
-    whole = [
-        {**pool, **{resources[row].id: int(offered[row, month]) for row in rows}}
-        for month, pool in enumerate(shared)
-    ]
-    return totals(layout.months, whole, workload)
-
-
 def _cell(table: "Whole", row: int, column: int) -> int:
     return int(np.asarray(table)[row, column])
-
-
-def _bookings(matrix: Matrix, workload: Workload, first_day: int, end_day: int) -> Column:
-    """Gives the bookings per resource and day of `[first_day, end_day)`."""
-    found = np.zeros((len(matrix.resources), end_day - first_day), dtype=np.int64)
-    row_of = {resource.id: row for row, resource in enumerate(matrix.resources)}
-    known = np.array([row_of.get(name, -1) for name in workload.resource_ids], dtype=np.int64)
-    if not len(workload.indexes):
-        return found
-    rows = known[workload.indexes]
-    held = (rows >= 0) & (workload.days >= first_day) & (workload.days < end_day)
-    found[rows[held], workload.days[held] - first_day] = workload.bookings[held]
-    return found
-
-
-def _given(worked: Mask, months: tuple[Month, ...], first_day: int) -> Column:
-    """Gives the days worked per resource and month, as far as the workload reaches."""
-    columns = [
-        worked[:, max(month.first_day - first_day, 0) : max(month.end_day - first_day, 0)].sum(
-            axis=1
-        )
-        for month in months
-    ]
-    return np.stack(columns, axis=1).astype(np.int64, copy=False)
-
-
-def _offered(matrix: Matrix, months: tuple[Month, ...]) -> Column:
-    column_of = {month: column for column, month in enumerate(matrix.months)}
-    return matrix.offered[:, [column_of[month] for month in months]]
 
 
 def _fairest(layout: Layout, people: Mask, given_after: Column, offered: Column) -> Column:

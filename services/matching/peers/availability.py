@@ -1,6 +1,6 @@
 """Asks availability who is free when, how long a service takes and what everybody offers."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import grpc
 import numpy as np
@@ -11,6 +11,7 @@ from fairslot.availability.v1 import (
     catalog_pb2_grpc,
 )
 from fairslot.type.v1 import type_pb2
+from google.type.date_pb2 import Date
 
 from kit.channel import call
 from services.matching.domain import (
@@ -81,15 +82,25 @@ class AvailabilityPeer:
         return -(-before // MINUTE), -(-after // MINUTE)
 
     async def offers(
-        self, month: Month, *, skill: str, resource_ids: tuple[str, ...], at_least_as_fresh: str
+        self,
+        month: Month,
+        *,
+        skill: str,
+        resource_ids: tuple[str, ...],
+        at_least_as_fresh: str,
+        since: date | None = None,
     ) -> Offers:
-        """Returns the days offered in a month by those with the skill, or by those named."""
+        """Returns what those with the skill, or those named, offer in a month, or in what of it
+        lies on or after `since`.
+        """
         request = availability_pb2.GetOfferedDaysRequest(
             month=str(month),
             skill=skill,
             resource_ids=resource_ids,
             at_least_as_fresh=at_least_as_fresh,
         )
+        if since is not None:
+            request.since.CopyFrom(Date(year=since.year, month=since.month, day=since.day))
         found = await call(self._free.GetOfferedDays, request)
         return Offers(
             offers=tuple(
@@ -100,6 +111,7 @@ class AvailabilityPeer:
                         is_person=row.kind == PERSON,
                     ),
                     days=row.days,
+                    minutes=row.minutes,
                 )
                 for row in found.rows
             ),

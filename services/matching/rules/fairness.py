@@ -8,12 +8,14 @@ TOLERANCE_PERCENT = 20
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One person among the people compared, over one month, in whole units (days)."""
+    """One person among the people compared, over one month, in whole units (days or minutes)."""
 
     offered: int
     offered_all: int
     given: int
     given_all: int
+    # How much of the target the gap may be, in percent, inclusive.
+    tolerance_percent: int = TOLERANCE_PERCENT
 
     @property
     def comparable(self) -> bool:
@@ -29,7 +31,7 @@ class Share:
         if not self.comparable:
             return True
         gap = abs(self.given * self.offered_all - self.offered * self.given_all)
-        return 100 * gap <= TOLERANCE_PERCENT * self.offered * self.given_all
+        return 100 * gap <= self.tolerance_percent * self.offered * self.given_all
 
     def with_more(self, units: int) -> "Share":
         """Gives the share after so many more units for this person."""
@@ -38,6 +40,7 @@ class Share:
             offered_all=self.offered_all,
             given=self.given + units,
             given_all=self.given_all + units,
+            tolerance_percent=self.tolerance_percent,
         )
 
     @property

@@ -40,11 +40,15 @@ class Policy:
 
     def weights(self) -> dict[str, int]:
         """Gives the most points of each preference, in the order in which they are told."""
-        return {
-            **{rule.name: rule.weight for rule in self.by_day},
-            **{rule.name: rule.weight for rule in self.by_pair},
-            **{rule.name: rule.weight for rule in self.by_slot},
-        }
+        return {name: weight for name, _, weight in self.told()}
+
+    def told(self) -> tuple[tuple[str, str, int], ...]:
+        """Gives name, sentence and weight of each preference, in the order they are told."""
+        return (
+            *((rule.name, rule.sentence, rule.weight) for rule in self.by_day),
+            *((rule.name, rule.sentence, rule.weight) for rule in self.by_pair),
+            *((rule.name, rule.sentence, rule.weight) for rule in self.by_slot),
+        )
 
     def weighed(self, weights: Mapping[str, int]) -> "Policy":
         """Gives the policy with a tenant's weights; a weight of 0 leaves the preference out."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from services.matching.domain import Month, Resource, Term, moment_of
 from services.matching.rules.facts import DayFacts, PairFacts, SlotFacts
-from services.matching.rules.fairness import TOLERANCE_PERCENT, Share
+from services.matching.rules.fairness import Share
 from services.matching.rules.filters import Filter
 
 MINUTES_PER_HOUR = 60
@@ -41,6 +41,8 @@ class Story:
     # Units the assignment would add to the month.
     added: int
     month: Month
+    # Whether units are minutes, told as hours; else they are days.
+    in_hours: bool = False
 
 
 def fairness_clause(story: Story) -> str:
@@ -50,15 +52,16 @@ def fairness_clause(story: Story) -> str:
     if share.offered_all == 0:
         return f"nobody offers days in {month}, so there is nothing to compare"
     if share.given_all == 0:
-        return f"nothing is given in {month} yet, so this is its first day"
+        first = "the first work" if story.in_hours else "its first day"
+        return f"nothing is given in {month} yet, so this is {first}"
     so_far = (
-        f"a fair share is {_percent(share.target_tenths)}; {month} gave {_given(share)} "
+        f"a fair share is {_percent(share.target_tenths)}; {month} gave {_given(story, share)} "
         f"({_gap(share)})"
     )
     if story.added == 0:
         return f"{so_far}, which stays so, as that day is worked already"
     after = share.with_more(story.added)
-    return f"{so_far}, with this it is {after.given} of {after.given_all} ({_standing(after)})"
+    return f"{so_far}, with this it is {_after(story, after)} ({_standing(after)})"
 
 
 def bookings_clause(facts: DayFacts) -> str:
@@ -171,8 +174,20 @@ def nothing_sentence(failures: Iterable[tuple[Filter, int]]) -> str:
     return f"There is no candidate: {', '.join(parts)}."
 
 
-def _given(share: Share) -> str:
+def _given(story: Story, share: Share) -> str:
+    if story.in_hours:
+        return f"{_hours(share.given)} of {_hours(share.given_all)} hours"
     return f"{share.given} of {_count(share.given_all, 'day')}"
+
+
+def _after(story: Story, share: Share) -> str:
+    if story.in_hours:
+        return f"{_hours(share.given)} of {_hours(share.given_all)}"
+    return f"{share.given} of {share.given_all}"
+
+
+def _hours(minutes: int) -> str:
+    return _tenths((minutes * 10 + MINUTES_PER_HOUR // 2) // MINUTES_PER_HOUR)
 
 
 def _gap(share: Share) -> str:
@@ -183,7 +198,7 @@ def _gap(share: Share) -> str:
 
 def _standing(share: Share) -> str:
     side = "within" if share.within_tolerance else "outside"
-    return f"{_gap(share)}, {side} the tolerance of {TOLERANCE_PERCENT} %"
+    return f"{_gap(share)}, {side} the tolerance of {share.tolerance_percent} %"
 
 
 def _percent(tenths: int) -> str:

@@ -10,8 +10,9 @@ from fairslot.matching.v1 import matching_pb2, matching_pb2_grpc
 from fairslot.type.v1 import type_pb2
 from google.type.interval_pb2 import Interval
 
-from kit.call import current_caller
+from kit.call import current_call, current_caller
 from kit.fault import Invalid
+from kit.idempotency import fingerprint, key_of
 from services.matching.domain import Month, MonthError, Question, Ranking, Window
 from services.matching.engine import (
     DEFAULT_LIMIT,
@@ -19,15 +20,23 @@ from services.matching.engine import (
     Engine,
     Fairness,
     FairnessCall,
+    FairnessRow,
     RankCall,
 )
 from services.matching.engine.batch import Batches
 from services.matching.engine.decisions import DEFAULT_DECISIONS, DEFAULT_DIFFERENCES, Reviewing
 from services.matching.peers.spans import moment, place, window
 from services.matching.rules.fairness import Share
+from services.matching.rules.settings import Settings, Unit
 from services.matching.servicer.batch import batch_call, batch_message
 from services.matching.servicer.candidates import candidate_message, next_step_message
 from services.matching.servicer.decisions import comparison_message
+from services.matching.servicer.settings import (
+    date_message,
+    policies_message,
+    settings_in,
+    settings_message,
+)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Read = TypeVar("Read")
@@ -49,6 +58,37 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
     ) -> matching_pb2.RankCandidatesResponse:
         """Ranks plans for a booking request, or for an inline question."""
         return ranking_message(await self._engine.rank(_rank_call(request)))
+
+    async def ListPolicies(  # noqa: N802
+        self, request: matching_pb2.ListPoliciesRequest, context: Context
+    ) -> matching_pb2.ListPoliciesResponse:
+        """Lists the policies with the tenant's weights, and the filters that come first."""
+        return policies_message(await self._engine.settings(), self._engine.deciding())
+
+    async def GetSettings(  # noqa: N802
+        self, request: matching_pb2.GetSettingsRequest, context: Context
+    ) -> matching_pb2.GetSettingsResponse:
+        """Says how the tenant wants its work matched."""
+        found = await self._engine.settings()
+        return matching_pb2.GetSettingsResponse(settings=settings_message(found))
+
+    async def UpdateSettings(  # noqa: N802
+        self, request: matching_pb2.UpdateSettingsRequest, context: Context
+    ) -> matching_pb2.UpdateSettingsResponse:
+        """Changes how the tenant wants its work matched."""
+        wanted, method = settings_in(request.settings), current_call().method
+
+        def answer(made: Settings) -> bytes:
+            message = matching_pb2.UpdateSettingsResponse(settings=settings_message(made))
+            return message.SerializeToString()
+
+        made = await self._engine.save_settings(
+            wanted,
+            etag=request.settings.etag,
+            write=(method, key_of(request), fingerprint(method, request)),
+            answer=answer,
+        )
+        return matching_pb2.UpdateSettingsResponse.FromString(made)
 
     async def PlanBatch(  # noqa: N802
         self, request: matching_pb2.PlanBatchRequest, context: Context
@@ -173,9 +213,8 @@ def _fairness_message(fairness: Fairness) -> matching_pb2.GetFairnessResponse:
             matching_pb2.FairnessRow(
                 resource_id=row.resource_id,
                 display_name=row.display_name,
-                offered_days=row.share.offered,
-                delivered_days=row.delivered_days,
-                committed_days=row.committed_days,
+                offered_days=row.offered_days,
+                **_given(row, fairness.unit),
                 target_share=_quotient(row.share.offered, row.share.offered_all),
                 actual_share=_quotient(row.share.given, row.share.given_all),
                 gap=_gap(row.share),
@@ -186,7 +225,19 @@ def _fairness_message(fairness: Fairness) -> matching_pb2.GetFairnessResponse:
         month=str(fairness.month),
         time_zone=fairness.time_zone,
         tolerance_percent=fairness.tolerance_percent,
+        unit=matching_pb2.Settings.FairnessUnit.Value(fairness.unit),
+        cutover=date_message(fairness.cutover),
     )
+
+
+def _given(row: FairnessRow, unit: Unit) -> dict[str, int]:
+    if unit is Unit.HOURS:
+        return {
+            "offered_minutes": row.share.offered,
+            "delivered_minutes": row.delivered,
+            "committed_minutes": row.committed,
+        }
+    return {"delivered_days": row.delivered, "committed_days": row.committed}
 
 
 def _gap(share: Share) -> float:

@@ -8,5 +8,6 @@ from services.matching.store.decisions import (
     Position,
     Records,
 )
+from services.matching.store.settings import SettingsRows
 
-__all__ = ["Commit", "Decisions", "KeptPair", "KeptRanking", "Position", "Records"]
+__all__ = ["Commit", "Decisions", "KeptPair", "KeptRanking", "Position", "Records", "SettingsRows"]

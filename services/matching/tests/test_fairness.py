@@ -105,8 +105,8 @@ async def test_fairness_counts_delivered_and_committed_apart():
     assert [one.resource_id for one in found.rows] == ["ada", "bo"]
     ada, bo = found.rows
     # 27 and 28 February belong to February.
-    assert (ada.delivered_days, ada.committed_days) == (2, 2)
-    assert (bo.delivered_days, bo.committed_days) == (0, 1)
+    assert (ada.delivered, ada.committed) == (2, 2)
+    assert (bo.delivered, bo.committed) == (0, 1)
     assert (ada.share.given, ada.share.given_all) == (4, 5)
     assert (ada.share.offered, ada.share.offered_all) == (15, 20)
     assert ada.share.within_tolerance

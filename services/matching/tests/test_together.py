@@ -90,7 +90,11 @@ class Team:
         return await self.ask(self.matching.RankCandidates, request)
 
     async def assign(self, booking_request_id: str, candidate) -> assignment_pb2.Assignment:
-        request = request_pb2.BookingRequest(id=booking_request_id, service_type_id="course")
+        request = request_pb2.BookingRequest(
+            id=booking_request_id,
+            service_type_id="course",
+            window=Interval(start_time=local("2027-03-01"), end_time=local("2027-04-01")),
+        )
         await self.ask(
             self.requests.CreateRequest, request_pb2.CreateRequestRequest(request=request)
         )

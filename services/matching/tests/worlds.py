@@ -160,7 +160,7 @@ class WorldAvailability:
         self.calls.names.append("buffers")
         return self.world.buffers
 
-    async def offers(self, month, *, skill, resource_ids, at_least_as_fresh):
+    async def offers(self, month, *, skill, resource_ids, at_least_as_fresh, since=None):
         self.calls.names.append("offers")
         self.calls.offers.append((str(month), skill, resource_ids))
         able = self.world.able.get(skill, [one.id for one in self.world.resources])
