@@ -135,6 +135,11 @@ DELETE_EXTERNAL_BUSY = Method(
     schedule_pb2.DeleteExternalBusyRequest,
     schedule_pb2.DeleteExternalBusyResponse,
 )
+IMPORT_CALENDAR = Method(
+    f"{SCHEDULE_SERVICE}/ImportCalendar",
+    schedule_pb2.ImportCalendarRequest,
+    schedule_pb2.ImportCalendarResponse,
+)
 
 AVAILABILITY_SERVICE = "/fairslot.availability.v1.AvailabilityService"
 SEARCH_SLOTS = Method(
