@@ -19,6 +19,9 @@ from client import Client, Method, Refusal, methods
 
 # How often one caller tries to hold something before giving up.
 TRIES_MAX = 8
+# How often one caller looks at the choices anew after losing them all, and how long apart.
+LOOKS_MAX = 6
+LOOK_PAUSE_SECONDS = 0.1
 # Long enough for a queue of 32 on two cores.
 TIMEOUT_SECONDS = 15.0
 FORGOTTEN_TTL_SECONDS = 2
@@ -74,8 +77,11 @@ class Booker:
         if job.cancels:
             await self._cancel(job, assignment)
 
-    async def _look_and_hold(self, job: Job) -> tuple[ledger.Hold, str] | None:
-        """Holds the best choice; returns the hold and why it is the best, if there was any."""
+    async def _look_and_hold(self, job: Job, look: int = 0) -> tuple[ledger.Hold, str] | None:
+        """Holds the best choice; returns the hold and why it is the best, if there was any.
+
+        `look` counts from 0 how often this job has looked before.
+        """
         ranked = await self._call(
             methods.RANK_CANDIDATES,
             matching_pb2.RankCandidatesRequest(
@@ -84,7 +90,7 @@ class Booker:
         )
         if not ranked.candidates:
             return None
-        return await self._hold(job, ranked.candidates[0], ranked.freshness)
+        return await self._hold(job, ranked.candidates[0], ranked.freshness, look)
 
     async def _hold_any_or_look(self, job: Job, begins_at: int) -> tuple[ledger.Hold, str] | None:
         """Lets the service pick; who then loses a race over several tables looks for others."""
@@ -93,8 +99,16 @@ class Booker:
         except Refusal as refusal:
             if refusal.reason != "SLOT_TAKEN" or not job.looks_again:
                 raise
-        self._tally.conflicts += 1
-        return await self._look_and_hold(job)
+        for look in range(1, LOOKS_MAX + 1):
+            self._tally.conflicts += 1
+            try:
+                return await self._look_and_hold(job, look)
+            except Refusal as refusal:
+                if refusal.reason != "SLOT_TAKEN" or look == LOOKS_MAX:
+                    raise
+            # Until those who were faster are known everywhere.
+            await asyncio.sleep(LOOK_PAUSE_SECONDS)
+        raise AssertionError("the last look returns or raises")
 
     async def _hold_any(self, job: Job, begins_at: int) -> tuple[ledger.Hold, str]:
         """Holds whatever the service picks at one time."""
@@ -111,7 +125,7 @@ class Booker:
         return placed.hold, PICKED
 
     async def _hold(
-        self, job: Job, choice: matching_pb2.Candidate, freshness: str
+        self, job: Job, choice: matching_pb2.Candidate, freshness: str, look: int
     ) -> tuple[ledger.Hold, str]:
         """Holds the best choice, or one of the alternatives when somebody was faster.
 
@@ -123,7 +137,7 @@ class Booker:
                 resource_ids=choice.resource_ids,
                 start=choice.start,
                 at_least_as_fresh=freshness,
-                request_id=self._key(job, f"hold/{attempt}"),
+                request_id=self._key(job, f"hold/{look * TRIES_MAX + attempt}"),
             )
             if job.forgets:
                 request.ttl.CopyFrom(Duration(seconds=FORGOTTEN_TTL_SECONDS))
