@@ -38,6 +38,8 @@ export class World {
   silentMs = $state(0);
   activity = $state.raw<Change[]>([]);
   range = $state.raw({ from: 0, to: 0 });
+  /** Whether what the range shows has not been read in full. */
+  partial = $state(true);
   readonly requests = new SvelteMap<string, BookingRequest>();
   readonly assignments = new SvelteMap<string, Assignment>();
   readonly holds = new SvelteMap<string, Hold>();
@@ -120,6 +122,7 @@ export class World {
     this.reading = new AbortController();
     const { signal } = this.reading;
     const [start, end] = [new Date(from).toISOString(), new Date(to).toISOString()];
+    this.partial = true;
     const found = await this.calls.assignments(start, end);
     for (const one of found) this.save("assignments", this.assignments, one);
     void this.readSchedules(this.resources, start, end, signal);
@@ -139,6 +142,7 @@ export class World {
       }
     };
     await Promise.all(Array.from({ length: READERS }, read));
+    if (!signal.aborted) this.partial = false;
   }
 
   private async liveHolds(): Promise<Hold[]> {

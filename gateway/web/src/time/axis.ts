@@ -30,7 +30,7 @@ export function hoursFor(zone: string, spans: { start: number; end: number }[]) 
     to = Math.max(to, (last.hour + 1) * 60);
   }
   if (from >= to) return USUAL;
-  return { from: Math.max(0, from - 60), to: Math.min(DAY_MINUTES, to + 60) };
+  return { from, to };
 }
 
 export class Axis {

@@ -94,9 +94,9 @@ export function longDayText(zone: string, ms: number): string {
   return reader(zone, options).format(ms);
 }
 
-/** Days from a first to a last, as "23–29 November 2026". */
+/** Days from a first to a last, as "23–29 Nov 2026". */
 export function daysText(zone: string, first: number, last: number): string {
-  return reader(zone, { day: "numeric", month: "long", year: "numeric" }).formatRange(first, last);
+  return reader(zone, { day: "numeric", month: "short", year: "numeric" }).formatRange(first, last);
 }
 
 export function weekdayText(zone: string, ms: number): string {

@@ -1,0 +1,66 @@
+"""A small site to plan: three people, two kinds of work, a week with leave and outside events."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.e2e.callers import Http, Tenant
+from tests.e2e.moments import span, told
+
+ZONE = ZoneInfo("Europe/Berlin")
+WORKDAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY"]
+HOURS = {"rules": [{"days": WORKDAYS, "start": {"hours": 8}, "end": {"hours": 16}}]}
+NAMES = {"ada": "Ada", "bruno": "Bruno", "chidi": "Chidi"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What there is to plan, and the Monday on which everything happens."""
+
+    tenant: Tenant
+    monday: date
+
+    def moment(self, hour: int, *, day: int = 0, minute: int = 0) -> datetime:
+        """A moment of the week by the clocks of the site."""
+        on = self.monday + timedelta(days=day)
+        return datetime.combine(on, time(hour, minute), ZONE)
+
+    def planner(self, name: str = "anna") -> Http:
+        """A planner who uses the API and no page."""
+        return self.tenant.http("planner", name)
+
+    def assigned(self, request: str, resource: str, hour: int, *, day: int = 0) -> Any:
+        """Assigns a request; returns the assignment."""
+        start = told(self.moment(hour, day=day))
+        body = {"bookingRequestId": request, "resourceIds": [resource], "start": start}
+        return self.planner().made("/v1/assignments", body)
+
+    def wanted(self, name: str) -> None:
+        """Makes a request for a visit in the week."""
+        week = {"startTime": told(self.moment(0)), "endTime": told(self.moment(0, day=5))}
+        body = {"id": name, "serviceTypeId": "visit", "window": week, "partySize": 2}
+        self.planner().made("/v1/requests", body)
+
+
+def furnish(tenant: Tenant, *, requests: int = 3) -> Site:
+    """Makes the site, with requests q1, q2 and so on."""
+    today = datetime.now(ZONE).date()
+    site = Site(tenant, today + timedelta(days=7 - today.weekday()))
+    admin = tenant.http("admin")
+    answer = admin.put("/v1/tenant", {"displayName": "Heat & Co", "timeZone": "Europe/Berlin"})
+    assert answer.status == 200, answer.raw
+    visit = {"id": "visit", "displayName": "Boiler visit", "duration": "3600s"}
+    admin.made("/v1/serviceTypes", {**visit, "granularity": "1800s", "requiredSkills": ["boiler"]})
+    for name, shown in NAMES.items():
+        skills = [] if name == "chidi" else [{"name": "boiler"}]
+        body = {"id": name, "displayName": shown, "kind": "PERSON", "skills": skills}
+        admin.made("/v1/resources", body)
+        assert admin.put(f"/v1/resources/{name}/schedule", HOURS).status == 200
+    leave = {"interval": span(site.moment(8, day=1), 480), "reason": "course"}
+    admin.made("/v1/resources/bruno/timeOff", leave)
+    event = {"uid": "dentist", "interval": span(site.moment(13), 60)}
+    admin.made("/v1/resources/ada/externalBusy", {"events": [event]})
+    for number in range(requests):
+        site.wanted(f"q{number + 1}")
+    return site
