@@ -35,6 +35,8 @@ class Question:
     place: Place | None = None
     # Who asks; whoever served them before is preferred.
     customer_hash: str = ""
+    # The time of this hold or assignment counts as free.
+    ignored_allocation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

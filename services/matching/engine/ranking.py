@@ -17,6 +17,7 @@ from services.matching.domain import (
     moment_of,
 )
 from services.matching.engine.explaining import Scene
+from services.matching.engine.hopeless import with_next_steps
 from services.matching.engine.joint import Choices, joint_choices, unknown
 from services.matching.engine.layout import Scope, lay_out
 from services.matching.engine.merging import merging_of
@@ -48,6 +49,8 @@ class RankCall:
     max_rejections: int = DEFAULT_MAX_REJECTIONS
     at_least_as_fresh: str = ""
     as_if_now: datetime | None = None
+    # The time of this hold or assignment counts as free.
+    ignored_allocation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,9 @@ async def rank(
         parts = await _parts(call, inputs, policy, availability, assignment)
         inputs = replace(inputs, parts=parts)
     ranking = _decided(inputs, scope, limit=call.limit, max_rejections=call.max_rejections)
+    # Who wants no reasons wants no advice either.
+    if not ranking.candidates and call.limit and call.max_rejections and call.as_if_now is None:
+        ranking = await with_next_steps(ranking, scope, availability, fresh=call.at_least_as_fresh)
     return Ranked(ranking, inputs)
 
 
@@ -240,6 +246,8 @@ async def _question(call: RankCall, availability: Availability, assignment: Assi
         question = await assignment.question_of(call.booking_request_id)
     if call.resource_ids:
         question = replace(question, resource_ids=call.resource_ids)
+    if call.ignored_allocation_id:
+        question = replace(question, ignored_allocation_id=call.ignored_allocation_id)
     if call.slot is None:
         return question
     start, end = call.slot.start, call.slot.end

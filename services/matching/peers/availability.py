@@ -58,6 +58,7 @@ class AvailabilityPeer:
             zone=question.zone,
             near=latlng(question.place),
             at_least_as_fresh=at_least_as_fresh,
+            ignore_assignment_id=question.ignored_allocation_id,
         )
         if question.window.start is not None or question.window.end is not None:
             query.window.CopyFrom(interval(question.window))

@@ -159,6 +159,11 @@ def slot_text(start: int, end: int, zone: tzinfo, zone_name: str) -> str:
     return f"{_date(first)}, {_clock(first)} to {until} ({zone_name})"
 
 
+def clock_text(minute: int, zone: tzinfo) -> str:
+    """Says a moment by the clocks of a zone."""
+    return _clock(moment_of(minute).astimezone(zone))
+
+
 def found_sentence(count: int, best: str) -> str:
     """Says how many candidates there are and which is the best."""
     if count == 1:

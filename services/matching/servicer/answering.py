@@ -154,6 +154,7 @@ def _rank_call(request: matching_pb2.RankCandidatesRequest) -> RankCall:
         ),
         at_least_as_fresh=request.at_least_as_fresh,
         as_if_now=_moment(request) if request.HasField("as_if_now") else None,
+        ignored_allocation_id=request.ignore_assignment_id,
     )
 
 

@@ -120,7 +120,7 @@ async def test_nobody_is_an_answer_with_reasons():
         rejections=(Rejection("bo", ("TIME_OFF",)), Rejection("ada", ("BUSY", "NOT_QUALIFIED"))),
     )
     ranking, calls = await rank(world)
-    assert calls.names == ["slots"]
+    assert calls.names == ["slots", "slots"]
     assert ranking.candidates == ()
     assert [one.resource_id for one in ranking.rejections] == ["ada", "bo"]
     assert ranking.rejections[0].reasons == ("BUSY", "NOT_QUALIFIED")

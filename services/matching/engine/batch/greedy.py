@@ -7,6 +7,9 @@ from services.matching.engine.batch.prices import axis_of
 from services.matching.engine.batch.problem import NOT_SERVED, Chosen, Problem
 from services.matching.engine.outside import Column
 
+# Lags that differ by less count as equal.
+LAG_DECIMALS = 6
+
 
 def greedy(
     problem: Problem,
@@ -34,8 +37,67 @@ def greedy(
         option = span.start + int(np.argmax(gains))
         chosen[request] = option
         row = int(problem.resources[option])
-        begin, end = (int(cut[option]) - row * axis.width for cut in (axis.first, axis.last))
-        sums[row, begin + 1 :] += np.minimum(
-            np.arange(1, axis.width - begin, dtype=np.int64), end - begin
-        )
+        occupy(sums[row], *(int(cut[option]) - row * axis.width for cut in (axis.first, axis.last)))
     return chosen
+
+
+def fair_greedy(problem: Problem) -> Chosen:
+    """Serves those first that have the fewest options, each by whoever lags most behind their
+    share of the day's month, and of equals by what brings most points.
+
+    A person's lag is the days given, and half of the one to come, per day offered: the half keeps
+    part-timers from always being last.
+    """
+    cells, given, offered = _months(problem)
+    axis = axis_of(problem)
+    taken = np.zeros((problem.width, axis.width), dtype=np.int64)
+    flat = taken.reshape(-1)
+    counted: set[tuple[int, int]] = set()
+    most = int(problem.points.max(initial=0)) + 1
+    chosen = np.full(problem.count, NOT_SERVED, dtype=np.int64)
+    for request in np.argsort(np.diff(problem.offsets), kind="stable").tolist():
+        span = problem.of(request)
+        free = flat[axis.last[span]] == flat[axis.first[span]]
+        if not free.any():
+            continue
+        here = cells[span]
+        lag = np.where(here < 0, 0.0, (given[here] + 0.5) / offered[here])
+        order = np.round(lag, LAG_DECIMALS) - problem.points[span] / most / 10**LAG_DECIMALS
+        option = span.start + int(np.argmin(np.where(free, order, np.inf)))
+        chosen[request] = option
+        row = int(problem.resources[option])
+        occupy(
+            taken[row], *(int(cut[option]) - row * axis.width for cut in (axis.first, axis.last))
+        )
+        day = (row, int(problem.days[option]))
+        if cells[option] >= 0 and day not in counted:
+            counted.add(day)
+            given[cells[option]] += 1
+    return chosen
+
+
+def _months(
+    problem: Problem,
+) -> tuple[Column, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Gives per option the number of its person's share in the widest pool of its month, or -1,
+    and per share the days given and offered.
+    """
+    cells = np.full(len(problem.points), NOT_SERVED, dtype=np.int64)
+    given, offered = [0.0], [1.0]
+    for share in sorted(problem.shares, key=lambda one: len(one.members)):
+        number_of = np.full(problem.width, NOT_SERVED, dtype=np.int64)
+        for member, days, offers in zip(share.members, share.given, share.offered, strict=True):
+            number_of[member] = len(given)
+            given.append(float(days))
+            # Who offers nothing is asked last.
+            offered.append(float(offers) or 1e-3)
+        numbers = number_of[problem.resources]
+        held = (problem.days >= share.first_day) & (problem.days < share.end_day) & (numbers >= 0)
+        cells = np.where(held, numbers, cells)
+    return cells, np.array(given), np.array(offered)
+
+
+def occupy(row: Column, begin: int, end: int) -> None:
+    """Notes in a row of sums that the cells from `begin` up to `end` are taken."""
+    steps = np.arange(1, len(row) - begin, dtype=np.int64)
+    row[begin + 1 :] += np.minimum(steps, end - begin)

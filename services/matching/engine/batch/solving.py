@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.matching.engine.batch.greedy import greedy
+from services.matching.engine.batch.greedy import fair_greedy, greedy
 from services.matching.engine.batch.prices import Prices, bound
 from services.matching.engine.batch.problem import (
     NOT_SERVED,
@@ -51,6 +51,7 @@ class Limits:
 class Standing:
     """The best plan so far and what bounds it; filled in stage by stage."""
 
+    objective: Objective
     chosen: Chosen
     served: int
     served_bound: int
@@ -58,6 +59,12 @@ class Standing:
     points_bound: int
     unfairness: int
     unfairness_bound: int = 0
+
+    def worth(self, served: int, points: int, unfairness: int) -> tuple[int, int, int]:
+        """Gives what a plan is compared by, in the order of the objective."""
+        if self.objective is Objective.SERVED_QUALITY_FAIRNESS:
+            return served, points, -unfairness
+        return served, -unfairness, points
 
     def take(self, problem: Problem, chosen: Chosen) -> None:
         """Takes another plan over."""
@@ -73,7 +80,9 @@ def solve(
     """Finds the best plan it can within the time; its answer says how good that is."""
     begun = time.monotonic()
     plain = greedy(problem, problem.points)
-    standing = _standing(problem, plain)
+    standing = _standing(problem, plain, objective)
+    if problem.shares:
+        _offer(problem, standing, fair_greedy(problem))
 
     def told(stage: Stage) -> None:
         tell(
@@ -109,8 +118,9 @@ def solve(
     )
 
 
-def _standing(problem: Problem, chosen: Chosen) -> Standing:
+def _standing(problem: Problem, chosen: Chosen, objective: Objective) -> Standing:
     return Standing(
+        objective=objective,
         chosen=chosen,
         served=int((chosen != NOT_SERVED).sum()),
         served_bound=problem.servable,
@@ -141,9 +151,10 @@ def _bounded(problem: Problem, standing: Standing) -> Prices:
 
 
 def _offer(problem: Problem, standing: Standing, chosen: Chosen) -> None:
-    """Takes a plan over if it serves more, or as many with more points."""
+    """Takes a plan over if it is better."""
     served, points = int((chosen != NOT_SERVED).sum()), total(problem.points, chosen)
-    if (served, points) > (standing.served, standing.points):
+    there = standing.worth(served, points, unfairness(problem, chosen))
+    if there > standing.worth(standing.served, standing.points, standing.unfairness):
         standing.take(problem, chosen)
 
 
