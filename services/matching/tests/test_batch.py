@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from services.matching.engine.batch.greedy import greedy
+from services.matching.engine.batch.greedy import fair_greedy, greedy
 from services.matching.engine.batch.model import crowds
 from services.matching.engine.batch.prices import bound
 from services.matching.engine.batch.problem import (
@@ -147,6 +147,28 @@ def test_greedy_and_clashes_agree_with_the_obvious(seed):
             tried = chosen.copy()
             tried[request] = option
             assert clashes(problem, tried) > 0
+
+
+def test_fair_greedy_gives_part_timers_their_share():
+    # Thirty days of work that three can do; one offers half of what the others do.
+    rows = [(member, 10 * day, 10 * day + 9, day) for day in range(30) for member in range(3)]
+    resources, starts, ends, days = map(column, zip(*rows, strict=True))
+    share = Credit(0, 30, (0, 1, 2), (0, 0, 0), (20, 20, 10), given_all=0, offered_all=50)
+    problem = Problem(
+        width=3,
+        offsets=np.arange(0, 91, 3, dtype=np.int64),
+        resources=resources,
+        starts=starts,
+        ends=ends,
+        points=column([member for member, *_ in rows]),
+        days=days,
+        shares=(share,),
+    )
+    chosen = fair_greedy(problem)
+    assert clashes(problem, chosen) == 0
+    assert np.bincount(problem.resources[chosen]).tolist() == [12, 12, 6]
+    assert unfairness(problem, chosen) == 0
+    assert unfairness(problem, greedy(problem, problem.points)) > 0
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -37,7 +37,8 @@ def greedy(
         option = span.start + int(np.argmax(gains))
         chosen[request] = option
         row = int(problem.resources[option])
-        occupy(sums[row], *(int(cut[option]) - row * axis.width for cut in (axis.first, axis.last)))
+        begin, end = (int(cut[option]) - row * axis.width for cut in (axis.first, axis.last))
+        occupy(sums[row], begin, end)
     return chosen
 
 
