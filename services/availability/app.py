@@ -24,8 +24,11 @@ from kit.settings import ServiceSettings, load
 from services.availability.engine import (
     Blocks,
     Checking,
+    Counting,
+    Daily,
     Editing,
     Gate,
+    Insight,
     Reading,
     Searching,
     Surveying,
@@ -104,9 +107,13 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
         blocks = Blocks(shared, gate, clock)
         surveying = Surveying(worlds, blocks, expansions, clock, merging_on=merging_on)
+        searching, counting = Searching(surveying, expansions), Counting(pool, clock)
         availability = AvailabilityServicer(
-            Searching(surveying, expansions),
+            searching,
             Checking(worlds, expansions, clock, merging_on=merging_on),
+            Daily(searching, worlds, expansions, clock),
+            Insight(pool, worlds, expansions, clock),
+            counting,
         )
         relay = Relay(
             url=settings.worker_database_url, bus=bus, schema="availability", encode=encode
@@ -132,6 +139,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
                 projector.run,
                 follower.follow_ledger,
                 follower.follow_catalog,
+                counting.run,
                 Warming(worlds, blocks, expansions, clock).run,
                 Upkeep(settings.worker_database_url).run,
             ),

@@ -5,8 +5,11 @@ from services.availability.engine.asking import Ask, window_invalid
 from services.availability.engine.blocks import Blocks
 from services.availability.engine.calendar_edits import Wish
 from services.availability.engine.checking import Check, Checked, Checking, Offered
+from services.availability.engine.counting import Counting
+from services.availability.engine.daily import Daily
 from services.availability.engine.editing import Edit, Editing
 from services.availability.engine.gate import Gate
+from services.availability.engine.insight import By, Insight, Use
 from services.availability.engine.outcomes import Rejection
 from services.availability.engine.paging import name_after, name_token
 from services.availability.engine.reading import Expanded, Reading
@@ -20,14 +23,18 @@ from services.availability.engine.worlds import Worlds
 __all__ = [
     "Ask",
     "Blocks",
+    "By",
     "Cache",
     "Check",
     "Checked",
     "Checking",
+    "Counting",
+    "Daily",
     "Edit",
     "Editing",
     "Expanded",
     "Gate",
+    "Insight",
     "Matrix",
     "Offered",
     "Paging",
@@ -37,6 +44,7 @@ __all__ = [
     "SlotPage",
     "Surveying",
     "Trace",
+    "Use",
     "Warming",
     "Wish",
     "World",

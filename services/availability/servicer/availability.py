@@ -13,11 +13,15 @@ from services.availability.engine import (
     Ask,
     Check,
     Checking,
+    Counting,
+    Daily,
+    Insight,
     Paging,
     Searching,
 )
 from services.availability.rules.travel import DEFAULT_SPEED_KMH
 from services.availability.servicer.catalog_messages import place_in
+from services.availability.servicer.insight import InsightCalls
 from services.availability.servicer.reading import as_if_now, date_in, ends_of, local_ends, minutes
 from services.availability.servicer.schedule_messages import interval_message
 from services.availability.servicer.slot_messages import (
@@ -42,11 +46,20 @@ PAGE_FIELDS = (
 TRACE_ROLES = frozenset({"planner", "admin"})
 
 
-class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
+class AvailabilityServicer(InsightCalls, availability_pb2_grpc.AvailabilityServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, searching: Searching, checking: Checking) -> None:
-        """Keeps what answers."""
+    def __init__(
+        self,
+        searching: Searching,
+        checking: Checking,
+        daily: Daily,
+        insight: Insight,
+        counting: Counting,
+    ) -> None:
+        """Keeps what answers, and what counts the questions."""
+        super().__init__(daily, insight)
+        self._counting = counting
         self._searching = searching
         self._checking = checking
 
@@ -66,6 +79,8 @@ class AvailabilityServicer(availability_pb2_grpc.AvailabilityServiceServicer):
             ),
             traced=_traced(request),
         )
+        if not request.page_token:
+            self._counting.note(current_caller().tenant, found=bool(page.slots))
         return page_message(page)
 
     async def SearchSlotMatrix(  # noqa: N802
