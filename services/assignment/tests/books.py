@@ -15,6 +15,7 @@ import psycopg
 from kit.db import Pool, open_pool
 from services.assignment.domain import (
     BookingRequest,
+    Checks,
     HoldTerms,
     Outcome,
     Placing,
@@ -22,11 +23,12 @@ from services.assignment.domain import (
     Span,
     WriteKey,
 )
-from services.assignment.store import Ledger, Reads
+from services.assignment.store import Ledger, Moves, Reads
 
 MORNING = datetime(2027, 3, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 BUFFER = timedelta(minutes=15)
+NO_CHECKS = Checks()
 SECRET_HASH = hashlib.sha256(b"secret").digest()
 
 
@@ -48,6 +50,7 @@ class Books:
 
     ledger: Ledger
     reads: Reads
+    moves: Moves
     pool: Pool
     numbers: itertools.count = field(default_factory=itertools.count)
 
@@ -60,6 +63,7 @@ class Books:
         customer: str = "",
         reason: str = "because",
         buffer: timedelta = BUFFER,
+        checks: Checks = NO_CHECKS,
     ) -> Placing:
         when = at or slot()
         return Placing(
@@ -70,6 +74,7 @@ class Books:
             slot=when,
             occupied=Span(when.start - buffer, when.end + buffer),
             reasons=(reason,),
+            checks=checks,
         )
 
     async def hold(
@@ -105,6 +110,38 @@ class Books:
             close_request=close,
         )
 
+    async def extend(self, hold_id: str, *, ttl: float = 90.0, write=None) -> Outcome:
+        return await self.moves.extend(
+            write or key("ExtendHold"),
+            hold_id=hold_id,
+            token_hash=SECRET_HASH,
+            seconds=ttl,
+            extensions_max=2,
+        )
+
+    async def reassign(
+        self, assignment_id: str, *resources: str, version=0, write=None, **more
+    ) -> Outcome:
+        return await self.moves.reassign(
+            write or key("Reassign"),
+            self.placing(*resources, **more),
+            assignment_id=assignment_id,
+            version=version,
+        )
+
+    async def complete(self, assignment_id: str, *, version=0, write=None) -> Outcome:
+        return await self.moves.complete(
+            write or key("CompleteAssignment"),
+            assignment_id=assignment_id,
+            version=version,
+            reason="done",
+        )
+
+    async def update(self, name: str, *, version=0, write=None, **changes) -> Outcome:
+        return await self.moves.update_request(
+            write or key("UpdateRequest"), request_id=name, version=version, changes=changes
+        )
+
     async def request(self, name: str = "", *, write: WriteKey | None = None, **more) -> str:
         name = name or f"q{next(self.numbers)}"
         wanted = BookingRequest(
@@ -129,7 +166,8 @@ class Books:
 @asynccontextmanager
 async def open_books(url: str, *, size: int = 8) -> AsyncIterator[Books]:
     async with open_pool(url, size=size, application="test", autocommit=True) as pool:
-        yield Books(Ledger(pool), Reads(pool), pool)
+        ledger = Ledger(pool)
+        yield Books(ledger, Reads(pool), Moves(ledger, pool), pool)
 
 
 def reason(outcome: Outcome) -> str:
@@ -200,7 +238,8 @@ LAWS = {
         SELECT r.resource_id, r.generation, count(DISTINCT g.generation), max(g.generation)
         FROM assignment.resource r LEFT JOIN (
             SELECT o.tenant_id, x ->> 'resource_id' id, (x ->> 'generation')::bigint generation
-            FROM assignment.outbox o, jsonb_array_elements(o.payload -> 'resources') x
+            FROM assignment.outbox o, jsonb_array_elements(
+                o.payload -> 'resources' || coalesce(o.payload -> 'left', '[]')) x
             WHERE o.payload ->> 'state' <> 'EXPIRED') g
           ON g.tenant_id = r.tenant_id AND g.id = r.resource_id
         GROUP BY r.tenant_id, r.resource_id, r.generation

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     ASSIGNED = "ASSIGNED"
     CANCELLED = "CANCELLED"
     COMPLETED = "COMPLETED"
+    AT_RISK = "AT_RISK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,13 @@ class AllocationMoved:
     assignment: View
     request: RequestMoved | None
     at: datetime
+    # Whether something has come into its way since it was placed.
+    at_risk: bool = False
+
+    @property
+    def flagged(self) -> bool:
+        """Whether that is what happened."""
+        return self.at_risk and self.state == self.previous_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,15 @@ def _of_allocation(moved: AllocationMoved) -> tuple[Change, ...]:
     confirmed = moved.state == ASSIGNED and moved.previous_state == HELD
     if confirmed or moved.state not in ASSIGNMENT_KINDS:
         hold_kind = Kind.CONFIRMED if confirmed else HOLD_KINDS[moved.state]
+        if moved.flagged:
+            hold_kind = Kind.AT_RISK
         changes.append(
             Change(Topic.HOLDS, hold_kind, moved.id, moved.version, moved.hold, moved.at)
         )
     if moved.state in ASSIGNMENT_KINDS:
         kind, view = ASSIGNMENT_KINDS[moved.state], moved.assignment
+        if moved.flagged:
+            kind = Kind.AT_RISK
         changes.append(Change(Topic.ASSIGNMENTS, kind, moved.id, moved.version, view, moved.at))
     if moved.request is not None:
         changes += _of_request(moved.request)

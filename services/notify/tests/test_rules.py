@@ -30,6 +30,16 @@ def test_an_allocation_is_a_hold_an_assignment_or_both(state, previous, expected
     assert got == [(topic, kind, "a1", 3) for topic, kind in expected]
 
 
+@pytest.mark.parametrize(("state", "topic"), [("ASSIGNED", "assignments"), ("HELD", "holds")])
+def test_what_has_come_into_the_way_of_an_allocation_is_told_to_planners(state, topic):
+    message = allocation(version=4, state=state, previous=state)
+    message.risks.add(resource_id="r1", code="TIME_OFF", detail="on leave")
+    assert seen(message) == [(topic, "AT_RISK", "a1", 4)]
+    [change] = shaped(event(message))
+    assert change.payload["flags"] == ["AT_RISK"]
+    assert change.payload["risks"][0]["code"] == "TIME_OFF"
+
+
 @pytest.mark.parametrize("state", ["OPEN", "HELD", "ASSIGNED", "COMPLETED", "CANCELLED"])
 def test_a_request_is_told_by_its_state(state):
     assert seen(request(version=4, state=state)) == [("requests", state, "q1", 4)]
