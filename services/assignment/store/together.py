@@ -56,7 +56,7 @@ class Together:
 
     def _land(self) -> None:
         self._flying -= 1
-        going = []
+        going: list[Waiting] = []
         while self._waiting and len(going) < TOGETHER_MAX:
             arguments, landed = self._waiting.popleft()
             if not landed.done():
