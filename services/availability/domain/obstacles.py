@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.availability.domain.catalog import NO_LIMITS, Limits
 from services.availability.domain.schedule import Span
 
 
@@ -51,6 +52,11 @@ class Verdict:
     resource_id: str
     display_name: str
     obstacles: tuple[Obstacle, ...]
+    # What the ledger needs to check it again where it commits: how often it had changed the
+    # resource's time, the zone of its days, and its limits.
+    generation: int = 0
+    time_zone: str = ""
+    limits: Limits = NO_LIMITS
 
     @property
     def free(self) -> bool:

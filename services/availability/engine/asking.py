@@ -46,6 +46,8 @@ class Ask:
     zone: str = ""
     as_if_now: datetime | None = None
     near: Place | None = None
+    # The time of this allocation counts as free.
+    ignore_allocation_id: str = ""
 
 
 def question_of(world: World | Glimpse, ask: Ask, *, now: datetime, zones: Zones) -> Question:

@@ -3,6 +3,7 @@
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -122,6 +123,24 @@ class World:
         self._ended[allocation.id] = None
         if len(self._ended) > ENDED_MAX:
             self._known.pop(self._ended.popitem(last=False)[0], None)
+
+    def without(self, allocation_id: str) -> "World":
+        """Gives the same state as if one allocation were not there, to be asked and not to be
+        followed; itself where there is none with this id.
+        """
+        known = self._known.get(allocation_id)
+        if known is None or known.state not in BLOCKING_STATES:
+            return self
+        view = copy(self)
+        view._taken = dict(self._taken)
+        for resource_id in known.resource_ids:
+            others = dict(self._taken.get(resource_id, {}))
+            others.pop(allocation_id, None)
+            view._taken[resource_id] = others
+        view._lanes = {k: v for k, v in self._lanes.items() if k not in known.resource_ids}
+        view._boards = OrderedDict()
+        view._expiries = list(self._expiries)
+        return view
 
     def settle(self, now: datetime) -> None:
         """Lets go of the holds that have ended by now, as nobody tells when they do."""

@@ -36,7 +36,9 @@ def ledger_move(event: Event) -> LedgerMove | None:
         return LedgerMove(
             tenant=event.tenant,
             allocation=_allocation(message),
-            generations={one.resource_id: one.generation for one in message.resources},
+            generations={
+                one.resource_id: one.generation for one in (*message.resources, *message.left)
+            },
             position=event.position,
         )
     except (DecodeError, ValueError) as error:

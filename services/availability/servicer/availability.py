@@ -212,6 +212,7 @@ def ask_in(request: pb.SearchSlotsRequest) -> Ask:
         zone=request.zone,
         as_if_now=as_if_now(request),
         near=place_in(request.near, "near") if request.HasField("near") else None,
+        ignore_allocation_id=request.ignore_assignment_id,
     )
 
 

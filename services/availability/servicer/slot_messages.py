@@ -10,7 +10,11 @@ from google.protobuf.duration_pb2 import Duration
 from kit import position
 from services.availability.domain import Merging, Obstacle, Question, Resource, Verdict
 from services.availability.engine import Matrix, Rejection, SlotPage, Trace
-from services.availability.servicer.catalog_messages import minutes_message, place_message
+from services.availability.servicer.catalog_messages import (
+    limits_message,
+    minutes_message,
+    place_message,
+)
 from services.availability.servicer.columns import put_fixed32
 from services.availability.servicer.schedule_messages import interval_message, timestamp
 
@@ -68,6 +72,7 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
         result=found.result,
         next_page_token=found.next_page_token,
         cache=pb.SearchSlotsResponse.Cache.Value(found.cache),
+        limited=any(resource.limits for resource in found.resources),
     )
     if with_resources:
         kind = catalog_pb2.Resource.Kind.Value
@@ -126,6 +131,9 @@ def verdict_message(verdict: Verdict) -> pb.Verdict:
         free=verdict.free,
         obstacles=[obstacle_message(one) for one in verdict.obstacles],
         display_name=verdict.display_name,
+        generation=verdict.generation,
+        time_zone=verdict.time_zone,
+        limits=limits_message(verdict.limits) if verdict.limits else None,
     )
 
 

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import nats.errors
+import nats.js.errors
 from fairslot.assignment.v1 import events_pb2 as ledger_pb2
 from fairslot.assignment.v1 import request_pb2
 from fairslot.availability.v1 import events_pb2 as catalog_pb2
+from fairslot.matching.v1 import events_pb2 as matching_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
@@ -23,6 +25,7 @@ from services.notify.domain import (
     AllocationMoved,
     CatalogMoved,
     Change,
+    FairnessMoved,
     Happened,
     Kind,
     RequestMoved,
@@ -36,13 +39,17 @@ log = logger("notify")
 ALLOCATION = "fairslot.assignment.v1.AllocationChanged"
 REQUEST = "fairslot.assignment.v1.RequestChanged"
 CATALOG = "fairslot.availability.v1.CatalogChanged"
+DRIFT = "fairslot.matching.v1.FairnessDrifted"
 # Each source is a stream; only these of its subjects mean something to planners.
 SOURCES: Mapping[str, Sequence[str]] = {
     "ASSIGNMENT": (f"{ALLOCATION}.*", f"{REQUEST}.*"),
     "AVAILABILITY": (f"{CATALOG}.*",),
+    "MATCHING": (f"{DRIFT}.*",),
 }
 # How long a writer that was refused leaves the feed to the other.
 YIELD_SECONDS = 1.0
+# How often a source that is not there yet is looked for.
+SOURCE_POLL_SECONDS = 0.5
 
 
 class Listener:
@@ -79,10 +86,21 @@ class Listener:
                 task.result()
 
     async def _follow(self, source: str, subjects: Sequence[str], after: int) -> None:
+        await self._made(source)
         async for batch in self._bus.follow(source, subjects, after=after):
             entries = [(event, changes) for event in batch if (changes := shaped(event))]
             async with self._writing:
                 await self._sender.publish(source, entries)
+
+    async def _made(self, source: str) -> None:
+        """Waits for a source whose owner has not made it yet."""
+        while True:
+            try:
+                await self._bus.made_at(source)
+            except nats.js.errors.NotFoundError:
+                await asyncio.sleep(SOURCE_POLL_SECONDS)
+            else:
+                return
 
 
 def shaped(event: Event) -> Sequence[Change]:
@@ -108,7 +126,7 @@ def _allocation(event: Event) -> AllocationMoved:
     said = ledger_pb2.AllocationChanged.FromString(event.body)
     state = ledger_pb2.AllocationChanged.State.Name
     at = said.at.ToDatetime(UTC)
-    common = {
+    common: dict[str, Any] = {
         "id": said.id,
         "resourceIds": [one.resource_id for one in said.resources],
         "start": said.slot.start_time.ToJsonString(),
@@ -118,6 +136,8 @@ def _allocation(event: Event) -> AllocationMoved:
         "partySize": said.party_size,
         "actor": said.actor,
     }
+    if said.risks:
+        common |= {"flags": ["AT_RISK"], "risks": [MessageToDict(risk) for risk in said.risks]}
     hold = {"state": _hold_state(state(said.state)), **common}
     if said.HasField("expires_at"):
         hold["expiresAt"] = said.expires_at.ToJsonString()
@@ -142,6 +162,7 @@ def _allocation(event: Event) -> AllocationMoved:
         assignment=assignment,
         request=request,
         at=at,
+        at_risk=bool(said.risks),
     )
 
 
@@ -184,6 +205,17 @@ def _catalog(event: Event) -> CatalogMoved:
     )
 
 
+def _drift(event: Event) -> FairnessMoved:
+    said = matching_pb2.FairnessDrifted.FromString(event.body)
+    return FairnessMoved(
+        id=f"{said.month}/{said.resource_id}",
+        version=said.version,
+        within=said.within_tolerance,
+        view=MessageToDict(said, always_print_fields_with_no_presence=True),
+        at=datetime.fromisoformat(event.headers["Fairslot-At"]),
+    )
+
+
 CATALOG_KINDS: Mapping[str, tuple[Topic, Kind, str]] = {
     "RESOURCE_SAVED": (Topic.CATALOG, Kind.SAVED, "resource"),
     "RESOURCE_DELETED": (Topic.CATALOG, Kind.DELETED, "resource"),
@@ -192,9 +224,11 @@ CATALOG_KINDS: Mapping[str, tuple[Topic, Kind, str]] = {
     "TENANT_SAVED": (Topic.CATALOG, Kind.SAVED, "tenant"),
     "SCHEDULE_SAVED": (Topic.SCHEDULES, Kind.SAVED, "schedule"),
     "EXTERNAL_BUSY_SAVED": (Topic.SCHEDULES, Kind.SAVED, "externalBusy"),
+    "CALENDAR_QUARANTINED": (Topic.SCHEDULES, Kind.SAVED, "quarantine"),
 }
 READERS: Mapping[str, Callable[[Event], Happened]] = {
     ALLOCATION: _allocation,
     REQUEST: _request,
     CATALOG: _catalog,
+    DRIFT: _drift,
 }
