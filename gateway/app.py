@@ -63,6 +63,8 @@ class Settings(ServiceSettings):
     # How long a watch lives; its client then watches again. Connections live a little longer, which
     # also ends those whose client never reads.
     watch_seconds: float = 900.0
+    # How long telling a watcher one thing may take; who reads nothing is cut off then.
+    stuck_seconds: float = 20.0
 
 
 # What a connection lives longer than its watches, and what is left to them when it ends.
@@ -79,6 +81,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         watchers=settings.watchers_max,
         silence_seconds=settings.heartbeat_seconds,
         life_seconds=settings.watch_seconds,
+        stuck_seconds=settings.stuck_seconds,
     )
     async with open_bus(settings.nats_url, name="gateway") as bus, AsyncExitStack() as stack:
         outside = await _calendars(settings, stack) if settings.database_url else Outside()

@@ -6,7 +6,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from kit.fault import TimedOut, Unauthenticated
+from kit.fault import Fault, TimedOut, Unauthenticated
 
 # Left for the way back when a deadline is handed to the next hop.
 HOP_SECONDS = 0.02
@@ -33,6 +33,8 @@ class Call:
     traceparent: str = ""
     # On the monotonic clock; None where the call may last for ever.
     deadline_at: float | None = None
+    # Why we end a stream that its caller does not read; its task is then cancelled.
+    cut_off: Fault | None = None
     # Sent back with the answer.
     trailers: dict[str, str] = field(default_factory=dict)
 

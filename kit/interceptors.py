@@ -130,6 +130,10 @@ class Edge(grpc.aio.ServerInterceptor):
                     async for answer in answers:
                         await context.write(answer)
                 return
+            except asyncio.CancelledError:
+                fault = call.cut_off
+                if fault is None:
+                    raise
             except Exception as error:
                 fault = as_fault(error)
             finally:

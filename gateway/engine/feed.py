@@ -49,6 +49,8 @@ class Watcher:
         self.taken = 0
         self.lagging = False  # from then on not waited for, until it has caught up
         self.leaving = False
+        # Since when one thing is being told, on the loop's clock; 0: nothing is.
+        self.telling_since = 0.0
         self._crowded_above = bound // 2
         self._woken = asyncio.Event()
 

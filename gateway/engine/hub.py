@@ -12,6 +12,7 @@ from math import inf
 from gateway.domain import Entry, Mark, Position, Sign
 from gateway.domain.presence import Glance
 from gateway.engine.feed import Feed, Source, Watcher
+from kit.call import Call, current_call
 from kit.fault import Exhausted, Unavailable
 from kit.stopping import stopped
 
@@ -35,6 +36,7 @@ class Bounds:
     watchers: int = 20_000
     silence_seconds: float = 15.0  # then a heartbeat
     life_seconds: float = 900.0  # of one watch; a forgotten one ends with it
+    stuck_seconds: float = 20.0  # for telling one thing; who reads nothing is cut off then
 
 
 class Hub:
@@ -49,7 +51,8 @@ class Hub:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closing: set[asyncio.Task[None]] = set()
-        self._watching = 0
+        # Each with the call it belongs to, and the task that serves it.
+        self._watchers: dict[Watcher, tuple[Call, asyncio.Task[None]]] = {}
         self._leaving = False
 
     async def run(self) -> None:
@@ -57,11 +60,20 @@ class Hub:
         try:
             while not self._broken.done():
                 await asyncio.wait({self._broken}, timeout=LOOK_SECONDS)
+                self._evict()
                 with suppress(Unavailable):
                     await self._look()
             self._broken.result()
         finally:
             await stopped(self._tasks.values())
+
+    def _evict(self) -> None:
+        """Cuts off those who take nothing: a stream that its client does not read never ends."""
+        told_after = asyncio.get_running_loop().time() - self._bounds.stuck_seconds
+        for watcher, (call, task) in list(self._watchers.items()):
+            if 0 < watcher.telling_since < told_after and call.cut_off is None:
+                call.cut_off = Unavailable("UNAVAILABLE", "nothing was read for too long")
+                task.cancel()
 
     async def _look(self) -> None:
         """Starts those feeds anew that were lost and made again."""
@@ -102,10 +114,12 @@ class Hub:
         """
         if self._leaving:
             raise Unavailable("UNAVAILABLE", "this gateway is leaving; watch again")
-        if self._watching >= self._bounds.watchers:
+        if len(self._watchers) >= self._bounds.watchers:
             raise Exhausted("RATE_LIMITED", "too many watches", retry_after_seconds=5)
-        self._watching += 1
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
         watcher = Watcher(topics=topics, bound=self._bounds.backlog_entries)
+        self._watchers[watcher] = (current_call(), task)
         feed: Feed | None = None
         try:
             feed = await self._feed(tenant)
@@ -113,9 +127,11 @@ class Hub:
             silence_seconds = min(silence_seconds, self._bounds.silence_seconds)
             async with aclosing(self._told(feed, watcher, token, silence_seconds)) as told:
                 async for item in told:
+                    watcher.telling_since = loop.time()
                     yield item
+                    watcher.telling_since = 0.0
         finally:
-            self._watching -= 1
+            del self._watchers[watcher]
             if feed is not None:
                 self._detach(feed, watcher)
         raise Unavailable("UNAVAILABLE", "this watch has ended; watch again from its last position")

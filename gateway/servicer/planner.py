@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Set
 from contextlib import aclosing
+from functools import cache
 from math import inf
 from typing import Any
 
 import grpc
+from fairslot.assignment.v1 import assignment_pb2, request_pb2
+from fairslot.availability.v1 import catalog_pb2, schedule_pb2
 from fairslot.gateway.v1 import planner_pb2
+from fairslot.matching.v1 import matching_pb2
+from fairslot.type.v1 import access_pb2
+from google.protobuf.descriptor_pool import Default
 
 from gateway.domain import Mark
 from gateway.domain.presence import Glance
@@ -17,9 +23,22 @@ from gateway.peers import PresencePeer
 from gateway.peers.feed import POSITION_TAG
 from kit.call import current_caller
 from kit.clock import Clock
+from kit.fault import Denied
 
 SERVICE = "fairslot.gateway.v1.PlannerService"
+# Who may read a thing may watch it: by topic, the call that reads it.
+READ_BY = {
+    "requests": "fairslot.assignment.v1.RequestService.ListRequests",
+    "holds": "fairslot.assignment.v1.AssignmentService.ListHolds",
+    "assignments": "fairslot.assignment.v1.AssignmentService.ListAssignments",
+    "catalog": "fairslot.availability.v1.CatalogService.ListResources",
+    "schedules": "fairslot.availability.v1.ScheduleService.GetSchedule",
+    "fairness": "fairslot.matching.v1.MatchingService.GetFairness",
+    "presence": "fairslot.gateway.v1.PlannerService.TellPresence",
+}
 TOPIC = "feed"
+# Loaded for the contracts that they declare.
+LOADED = (assignment_pb2, request_pb2, catalog_pb2, schedule_pb2, matching_pb2)
 
 
 class PlannerServicer:
@@ -54,7 +73,7 @@ class PlannerServicer:
         """Streams the changes of the caller's tenant."""
         watching = self._hub.watch(
             tenant=current_caller().tenant,
-            topics=frozenset(request.topics),
+            topics=visible(current_caller().roles, request.topics),
             token=request.resume_token,
             silence_seconds=(
                 request.heartbeat.ToTimedelta().total_seconds()
@@ -93,6 +112,26 @@ class PlannerServicer:
         )
         change.at.FromDatetime(self._clock.now())
         return change.SerializeToString()
+
+
+def visible(roles: Set[str], wanted: Collection[str]) -> frozenset[str]:
+    """Returns the topics that are told: those wanted, or all that the roles may see; empty: all.
+
+    Refuses a topic that was asked for and may not be seen.
+    """
+    seen = {topic for topic, method in READ_BY.items() if readers(method) & roles}
+    hidden = sorted(set(wanted) - seen)
+    if hidden:
+        raise Denied("PERMISSION_DENIED", f"this token may not watch {', '.join(hidden)}")
+    return frozenset(wanted or (seen if len(seen) < len(READ_BY) else ()))
+
+
+@cache
+def readers(method: str) -> frozenset[str]:
+    """Returns the roles that a contract lets make a call."""
+    options = Default().FindMethodByName(method).GetOptions()
+    name = access_pb2.Access.Role.Name
+    return frozenset(name(role).lower() for role in options.Extensions[access_pb2.access].roles)
 
 
 def _placed(glance: Glance) -> bytes:

@@ -57,6 +57,7 @@ def test_settings_and_bounds_agree():
         watchers=usual.watchers_max,
         silence_seconds=usual.heartbeat_seconds,
         life_seconds=usual.watch_seconds,
+        stuck_seconds=usual.stuck_seconds,
     )
 
 
@@ -92,6 +93,39 @@ async def test_who_never_reads_is_bounded_and_reloads_while_others_miss_nothing(
             rest.append(await slow.next())
         rest = [one for one in rest if one.kind == Change.HELD]
         assert [one.id for one in rest] == [f"t{n}" for n in range(resumed, 6000)]
+
+
+async def test_who_never_reads_is_cut_off_and_resumes_without_a_gap(
+    bus, servers, tokens, token, hubs
+):
+    events = [bundle(held(f"t{n}", padding=1000)) for n in range(3000)]
+    # A backlog for all of it, so that what is missing would be seen.
+    wide = {"stuck_seconds": 0.5, "backlog_entries": 10_000}
+    async with gateway(servers, tokens, **wide) as address:
+        async with (
+            Watch(address, token, options=UNREAD) as slow,
+            Watch(address, token) as quick,
+        ):
+            position = (await slow.next()).position
+            await quick.next()
+            loading = asyncio.create_task(load(bus, events))
+            seen = [(await quick.next()).id for _ in events]
+            await loading
+            async with asyncio.timeout(20):
+                while len(hubs[0]._watchers) > 1:
+                    await asyncio.sleep(0.05)
+            told = []
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                while True:
+                    change = await slow.next()
+                    told.append(change.id)
+                    position = change.position
+            # What was on its way is read, and then how to go on.
+            assert await slow.call.code() == grpc.StatusCode.UNAVAILABLE
+            assert 0 < len(told) < len(events)
+        async with Watch(address, token, resume=position) as again:
+            told += [change.id for change in await again.some(len(events) - len(told))]
+    assert told == seen == [f"t{n}" for n in range(3000)]
 
 
 async def test_who_reads_is_given_time_when_much_comes_at_once(bus, servers, tokens, token):

@@ -98,6 +98,19 @@ async def test_tenants_are_walled(bus, servers, tokens, token):
         assert [(await watch.next()).kind for _ in range(3)] == [Change.HEARTBEAT] * 3
 
 
+async def test_a_role_watches_what_it_may_read(bus, servers, tokens):
+    machine = tokens.mint("acme", ["service"])
+    async with gateway(servers, tokens) as address:
+        async with Watch(address, machine, topics=["holds", "presence"]) as watch:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await watch.next()
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+        async with Watch(address, machine) as watch:
+            await watch.next()
+            await bus.publish([bundle(held("p", topic="presence"), held("a"))])
+            assert [change.id for change in await watch.some(1)] == ["a"]
+
+
 async def test_no_token_is_refused(bus, servers, tokens):
     async with gateway(servers, tokens) as address, Watch(address, "") as watch:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
