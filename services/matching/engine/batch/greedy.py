@@ -42,6 +42,21 @@ def greedy(
     return chosen
 
 
+def by_deadline(problem: Problem) -> Column:
+    """Orders the requests by when their last option ends; where each has but one time, first fit
+    in this order leaves nobody out that any plan serves.
+    """
+    ends = np.zeros(problem.count, dtype=np.int64)
+    np.maximum.at(ends, problem.owners, problem.ends)
+    begins = np.full(problem.count, np.iinfo(np.int64).max)
+    np.minimum.at(begins, problem.owners, problem.starts)
+    # One time only: by its start, as intervals are coloured; else by the end.
+    lengths = np.zeros(problem.count, dtype=np.int64)
+    np.maximum.at(lengths, problem.owners, problem.ends - problem.starts)
+    latest = np.where(ends == 0, 0, ends - lengths)
+    return np.lexsort((begins, latest))
+
+
 def fair_greedy(problem: Problem) -> Chosen:
     """Serves those first that have the fewest options, each by whoever lags most behind their
     share of the day's month, and of equals by what brings most points.

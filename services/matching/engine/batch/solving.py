@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.matching.engine.batch.greedy import fair_greedy, greedy
+from services.matching.engine.batch.greedy import by_deadline, fair_greedy, greedy
 from services.matching.engine.batch.prices import Prices, bound
 from services.matching.engine.batch.problem import (
     NOT_SERVED,
@@ -83,6 +83,8 @@ def solve(
     standing = _standing(problem, plain, objective)
     if problem.shares:
         _offer(problem, standing, fair_greedy(problem))
+    if standing.served < problem.servable:
+        _offer(problem, standing, greedy(problem, problem.points, order=by_deadline(problem)))
 
     def told(stage: Stage) -> None:
         tell(

@@ -1,0 +1,1 @@
+"""Measures matching: ranking, joint plans, a fair year, and what a shadow costs."""
