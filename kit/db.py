@@ -110,9 +110,13 @@ async def translated() -> AsyncIterator[None]:
         ) from error
 
 
-async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
+async def retrying(
+    work: Callable[[], Awaitable[Result]],
+    *,
+    on_retry: Callable[[Exception], None] | None = None,
+) -> Result:
     """Does `work`, again if PostgreSQL undid it for others' sake, at most three times within the
-    deadline.
+    deadline. `on_retry` is told what undid it, before each further try.
     """
     for attempt in range(1, TRIES_MAX + 1):
         try:
@@ -121,6 +125,8 @@ async def retrying(work: Callable[[], Awaitable[Result]]) -> Result:
             pause = random.uniform(RETRY_SECONDS_MIN, RETRY_SECONDS_MAX)
             if attempt == TRIES_MAX or remaining_seconds(default=10.0) <= pause:
                 raise concurrent_update() from error
+            if on_retry is not None:
+                on_retry(error)
             await asyncio.sleep(pause)
     raise AssertionError("the loop returns or raises")
 

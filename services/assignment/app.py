@@ -16,6 +16,7 @@ from kit.bus import open_bus
 from kit.channel import open_channel
 from kit.clock import SystemClock
 from kit.db import open_pool, ready
+from kit.metrics import CallMetrics
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
@@ -36,8 +37,9 @@ from services.assignment.peers import AvailabilityPeer, MatchingPeer
 from services.assignment.rules import HoldLimits, uuid7
 from services.assignment.senders import encode
 from services.assignment.servicer import AssignmentServicer, RequestServicer
-from services.assignment.store import Auto, Ledger, Moves, Reads, Sealer, Upkeep
+from services.assignment.store import Auto, Ledger, LedgerMetrics, Moves, Reads, Sealer, Upkeep
 
+SCHEMA = "assignment"
 STREAM = "ASSIGNMENT"
 SUBJECTS = ("fairslot.assignment.v1.>",)
 # The timeout is beyond every deadline: only what nobody waits for any more is ended by it. Plans
@@ -106,6 +108,17 @@ def new_id() -> str:
     return uuid7(milliseconds=time.time_ns() // 1_000_000, random=os.urandom(10))
 
 
+def signer_of(settings: Settings) -> Signer:
+    """Returns what signs the tokens that assignment calls with when nobody is calling it."""
+    return Signer(
+        settings.signing_key_path.read_text(),
+        key_id=settings.signing_key_id,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        clock=SystemClock(),
+    )
+
+
 @asynccontextmanager
 async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
     """Opens assignment: it serves once its database, NATS and its own tables answer."""
@@ -123,7 +136,9 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         open_channel(settings.matching_address) as matching,
     ):
         await bus.ensure_stream(STREAM, SUBJECTS, replicas=settings.stream_replicas)
-        ledger = Ledger(pool)
+        calls = CallMetrics()
+        metrics = LedgerMetrics(calls.registry)
+        ledger = Ledger(pool, metrics)
         parts = Parts(
             ledger=ledger,
             moves=Moves(ledger, pool),
@@ -138,17 +153,12 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             limits=usual,
             limits_by_tenant=own,
         )
-        signer = Signer(
-            settings.signing_key_path.read_text(),
-            key_id=settings.signing_key_id,
-            issuer=settings.issuer,
-            audience=settings.audience,
-            clock=parts.clock,
-        )
+        signer = signer_of(settings)
         placements = Placements(parts)
         auto = AutoAssigning(parts, placements, random.SystemRandom())
-        relay = Relay(url=settings.worker_database_url, bus=bus, schema="assignment", encode=encode)
-        upkeep = Upkeep(settings.worker_database_url)
+        encoded = metrics.counted(encode)
+        relay = Relay(url=settings.worker_database_url, bus=bus, schema=SCHEMA, encode=encoded)
+        upkeep = Upkeep(settings.worker_database_url, metrics)
         sealer = Sealer(settings.worker_database_url, settings.seals_path)
         tasks = TaskListener(
             bus,
@@ -176,4 +186,5 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             ),
             tasks=(relay.run, upkeep.run, sealer.run, tasks.run, catalog.run),
             checks={"database": partial(ready, pool), "nats": bus.ready},
+            metrics=calls,
         )

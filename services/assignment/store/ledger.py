@@ -29,6 +29,7 @@ from services.assignment.store.codec import (
     refusal_json,
     wish_of,
 )
+from services.assignment.store.metrics import LedgerMetrics
 from services.assignment.store.running import NOT_REGISTERED, told, value_of
 from services.assignment.store.together import Together
 
@@ -67,10 +68,11 @@ FIND_SECRET = "SELECT value FROM assignment.secret WHERE name = 'hold_token'"  #
 class Ledger:
     """Commits time. The rules are in migrations/sql; here they are called and answers read."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, metrics: LedgerMetrics | None = None) -> None:
         """Takes a pool of connections that commit every statement by itself."""
         self._pool = pool
-        self._together = Together(pool)
+        self._metrics = metrics or LedgerMetrics()
+        self._together = Together(pool, self._metrics)
 
     async def place(self, key: WriteKey, placing: Placing, *, hold: HoldTerms | None) -> Outcome:
         """Commits a plan: as a hold on these terms, or without terms as an assignment at once."""
@@ -173,7 +175,9 @@ class Ledger:
 
     async def write(self, statement: str, key: WriteKey, *arguments: object) -> Outcome:
         """Makes one call under a key; raises CheckAgain where a plan must be checked again."""
-        return outcome_of(await self._run(statement, *named(key), *arguments))
+        outcome = outcome_of(await self._run(statement, *named(key), *arguments))
+        self._metrics.written(key.method, outcome)
+        return outcome
 
     async def registered(
         self, key: WriteKey, resource_ids: Sequence[str], statement: str, *arguments: object
@@ -190,7 +194,10 @@ class Ledger:
 
     async def _run(self, statement: str, *arguments: object) -> Any:
         with told():
-            return await retrying(partial(value_of, self._pool, statement, *arguments))
+            return await retrying(
+                partial(value_of, self._pool, statement, *arguments),
+                on_retry=self._metrics.retried,
+            )
 
 
 def jsonb_or_null(value: object | None) -> Jsonb | None:

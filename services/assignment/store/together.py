@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from kit.db import RETRYABLE, Pool
 from services.assignment.domain import Outcome
 from services.assignment.store.codec import outcome_of
+from services.assignment.store.metrics import LedgerMetrics
 from services.assignment.store.running import told, value_of
 
 # Placements that may be committed side by side before others wait to go together.
@@ -21,7 +22,8 @@ TOGETHER_MAX = 24
 # One of many does not keep the others waiting: it is placed alone when a lock is not free soon. It
 # is also less than it takes to look for a deadlock, so that two transactions never stay in one.
 LOCK_MS = 50
-LOCK_ARGUMENT = 5
+# Where the arguments of place have the method, the patience for a lock, and the plan.
+METHOD_ARGUMENT, LOCK_ARGUMENT, PLAN_ARGUMENT = 2, 5, 9
 PLACE_MANY = "SELECT assignment.place_many(%s::jsonb)"
 
 Alone = Callable[[], Awaitable[Outcome]]
@@ -31,9 +33,10 @@ Waiting = tuple[Sequence[object], asyncio.Future[Any]]
 class Together:
     """Placements on their way. While few are, each goes alone, at once."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, metrics: LedgerMetrics) -> None:
         """Takes a pool of connections that commit every statement by itself."""
         self._pool = pool
+        self._metrics = metrics
         self._flying = 0
         self._waiting: deque[Waiting] = deque()
         self._flights: set[asyncio.Task[None]] = set()
@@ -47,7 +50,11 @@ class Together:
             self._waiting.append((arguments, landed))
             answer = await landed
             # What was raised is raised again where it can be dealt with.
-            return await alone() if "raised" in answer else outcome_of(answer)
+            if "raised" in answer:
+                return await alone()
+            outcome = outcome_of(answer)
+            self._metrics.written(str(arguments[METHOD_ARGUMENT]), outcome)
+            return outcome
         self._flying += 1
         try:
             return await alone()
@@ -70,7 +77,8 @@ class Together:
 
     async def _fly(self, going: Sequence[Waiting]) -> None:
         # Resources are locked in their order, as far as plans allow.
-        ordered = sorted(going, key=lambda pair: str(pair[0][9]))
+        ordered = sorted(going, key=lambda pair: str(pair[0][PLAN_ARGUMENT]))
+        self._metrics.together(len(ordered))
         try:
             calls = Jsonb([plain(arguments) for arguments, _ in ordered])
             with told():

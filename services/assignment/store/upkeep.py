@@ -7,6 +7,7 @@ import psycopg
 from psycopg import errors
 
 from kit.logs import logger
+from services.assignment.store.metrics import LedgerMetrics
 
 log = logger("upkeep")
 
@@ -20,6 +21,10 @@ BACKOFF_SECONDS_MAX = 5.0
 # One process sweeps at a time; the others ask again.
 SWEEPER_LOCK = 0x_5EED_1E0A
 TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+WAITING = """
+    SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(w.at)), 0) FROM (
+        SELECT o.at FROM assignment.outbox AS o WHERE NOT o.published ORDER BY o.id LIMIT 10000
+    ) AS w"""
 RING = 5
 RING_TO_EMPTY = "SELECT assignment.ring_to_empty()"
 
@@ -27,9 +32,10 @@ RING_TO_EMPTY = "SELECT assignment.ring_to_empty()"
 class Upkeep:
     """The sweeper and the emptier of old keys, for all tenants, on a session of their own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, metrics: LedgerMetrics | None = None) -> None:
         """Takes the URL of the worker's role, which sees every tenant."""
         self._url = url
+        self._metrics = metrics or LedgerMetrics()
 
     async def run(self) -> None:
         """Works for ever; after a failure it takes a fresh session and the lock again."""
@@ -54,10 +60,18 @@ class Upkeep:
                 leads = leads or bool(await _first(connection, TRY_LOCK, SWEEPER_LOCK))
                 if leads:
                     await sweep(connection)
+                    await self._look(connection)
                 if leads and loop.time() >= empty_at:
                     await empty_ring(connection)
                     empty_at = loop.time() + EMPTYING_SECONDS
                 await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _look(self, connection: psycopg.AsyncConnection) -> None:
+        """Notes what waits to be published."""
+        cursor = await connection.execute(WAITING)
+        row = await cursor.fetchone()
+        assert row is not None
+        self._metrics.outbox(pending=row[0], lag_seconds=float(row[1]))
 
 
 async def sweep(connection: psycopg.AsyncConnection) -> int:
