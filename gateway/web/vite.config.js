@@ -7,7 +7,14 @@ import { defineConfig } from "vite";
 
 const OUT = "../static";
 // Everything the bundle is made of; gateway/tests/test_page.py hashes the same.
-const SOURCES = ["index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.js"];
+const SOURCES = [
+  "index.html",
+  "lock.mjs",
+  "package-lock.json",
+  "package.json",
+  "tsconfig.json",
+  "vite.config.js",
+];
 
 function files(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>

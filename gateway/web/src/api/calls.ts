@@ -1,16 +1,18 @@
 // The calls the page makes, by the names of the contract.
-import { Http, query, Refusal } from "./http";
+import { type Http, query } from "./http";
 import type {
   Assignment,
   BookingRequest,
   Fairness,
   Gap,
   Hold,
+  HourDemand,
   Ranking,
   Resource,
   Schedule,
   ServiceType,
   Tenant,
+  Utilization,
   Verdict,
 } from "./types";
 
@@ -30,7 +32,8 @@ export class Calls {
 
   tenant = () => this.http.get<Tenant>("/v1/tenant");
   resources = () => this.all<"resources", Resource>("/v1/resources", "resources", {});
-  serviceTypes = () => this.all<"serviceTypes", ServiceType>("/v1/serviceTypes", "serviceTypes", {});
+  serviceTypes = () =>
+    this.all<"serviceTypes", ServiceType>("/v1/serviceTypes", "serviceTypes", {});
   requests = (state: string) =>
     this.all<"requests", BookingRequest>("/v1/requests", "requests", { state });
   request = (id: string) => this.http.get<BookingRequest>(`/v1/requests/${encodeURIComponent(id)}`);
@@ -91,28 +94,15 @@ export class Calls {
     });
 
   fairness = (month: string) => this.http.get<Fairness>(`/v1/fairness${query({ month })}`);
-  utilization = (startTime: string, endTime: string) =>
-    this.optional(
-      `/v1/utilization${query({ "window.startTime": startTime, "window.endTime": endTime })}`,
+  utilization = (by: "RESOURCE" | "DAY", startTime: string, endTime: string) =>
+    this.http.get<{ rows: Utilization[]; total?: Utilization }>(
+      `/v1/utilization${query({ by, "window.startTime": startTime, "window.endTime": endTime })}`,
     );
-  demand = (startTime: string, endTime: string) =>
-    this.optional(
-      `/v1/demand${query({ "window.startTime": startTime, "window.endTime": endTime })}`,
-    );
+  demand = () => this.http.get<{ rows: HourDemand[] }>("/v1/demand");
   gaps = () => this.all<"gaps", Gap>("/v1/gaps", "gaps", {});
 
   tellPresence = (clientId: string, bookingRequestId: string) =>
     this.http.ask<object>("/v1/presence", { clientId, bookingRequestId });
-
-  /** Reads something this server may not know yet; undefined where it does not. */
-  private async optional(path: string): Promise<Record<string, unknown> | undefined> {
-    try {
-      return await this.http.get<Record<string, unknown>>(path);
-    } catch (error) {
-      if (error instanceof Refusal && error.status === 404) return undefined;
-      throw error;
-    }
-  }
 
   private async all<K extends string, T>(
     path: string,

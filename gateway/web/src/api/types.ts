@@ -154,3 +154,23 @@ export interface Gap {
   attempts: number;
   triedAt?: string;
 }
+
+/** How much of some working time is booked; 64-bit numbers come as text. */
+export interface Utilization {
+  resourceId: string;
+  displayName: string;
+  date: string;
+  workingMinutes: string;
+  bookedMinutes: string;
+  percent: number;
+  assignments: number;
+}
+
+export interface HourDemand {
+  weekday: string;
+  hour: number;
+  searches: string;
+  searchesWithoutResult: string;
+  bookings: string;
+  starts: string;
+}

@@ -72,7 +72,10 @@ async function changed(
   return {
     title: "This was changed while you worked on it",
     who: trace?.actor || now?.assignedBy || SOMEBODY,
-    theirs: gone || !now ? "cancelled it" : `${world.planText(now.resourceIds)}, ${span(world, now.start, now.end)}`,
+    theirs:
+      gone || !now
+        ? "cancelled it"
+        : `${world.planText(now.resourceIds)}, ${span(world, now.start, now.end)}`,
     mine: gone ? { text: mine.text } : mine,
     now,
     requestId: "",

@@ -24,6 +24,8 @@ export class Edits {
   conflict = $state.raw<Conflict | undefined>();
   undos = $state.raw<Undo[]>([]);
 
+  private readonly flying = new Set<Promise<void>>();
+
   constructor(private readonly world: World) {
     const kept = JSON.parse(sessionStorage.getItem(TOKENS_KEY) ?? "[]") as [string, string][];
     for (const [id, token] of kept) this.tokens.set(id, token);
@@ -92,6 +94,8 @@ export class Edits {
   }
 
   async undo(): Promise<void> {
+    // What is on the way can be undone too, once it is known what came of it.
+    await Promise.allSettled([...this.flying]);
     const last = this.undos.at(-1);
     if (!last || !this.world.mayEdit) return;
     this.undos = this.undos.slice(0, -1);
@@ -129,13 +133,16 @@ export class Edits {
     }
     if (this.busy.has(id)) return false;
     this.busy.add(id);
+    const flight = act();
+    this.flying.add(flight);
     try {
-      await act();
+      await flight;
       return true;
     } catch (error) {
       await this.explain(id, mine, error);
       return false;
     } finally {
+      this.flying.delete(flight);
       this.busy.delete(id);
       this.ghosts.delete(id);
     }

@@ -184,8 +184,10 @@ export class Move {
     if (!moving) return;
     const answer = this.answerFor(moving.resourceId);
     const zone = this.world.tenant.timeZone;
-    const place = `${this.world.resourceName(moving.resourceId)}, ${spanText(zone, moving.start, moving.start + moving.durationMs)}`;
-    if (answer.state === "blocked") says.whisper = `${place}: not possible. ${reasonText(answer.obstacles)}`;
+    const when = spanText(zone, moving.start, moving.start + moving.durationMs);
+    const place = `${this.world.resourceName(moving.resourceId)}, ${when}`;
+    if (answer.state === "blocked")
+      says.whisper = `${place}: not possible. ${reasonText(answer.obstacles)}`;
     else if (answer.state === "free") says.whisper = `${place}: possible`;
   }
 }

@@ -21,9 +21,7 @@ class View {
   /** The candidate under the pointer or the focus; the board shows where it would be. */
   glimpse = $state.raw<Candidate | undefined>();
   filter = $state("");
-  readonly first = $derived(
-    this.date && this.span === "week" ? mondayOf(this.date) : this.date,
-  );
+  readonly first = $derived(this.date && this.span === "week" ? mondayOf(this.date) : this.date);
   readonly count = $derived(this.span === "week" ? 7 : 1);
 
   step(direction: number): void {

@@ -44,7 +44,9 @@ export class World {
   readonly assignments = new SvelteMap<string, Assignment>();
   readonly holds = new SvelteMap<string, Hold>();
   readonly schedules = new SvelteMap<string, Schedule>();
-  readonly names = $derived(new Map(this.resources.map((one) => [one.id, one.displayName || one.id])));
+  readonly names = $derived(
+    new Map(this.resources.map((one) => [one.id, one.displayName || one.id])),
+  );
   readonly silent = $derived(this.silentMs >= SILENCE_MS);
   readonly live = $derived(this.phase === "ready" && !this.silent);
   readonly mayEdit = $derived(this.live && session.mayEdit);
@@ -188,7 +190,7 @@ export class World {
     if (change.topic === "requests") this.takeRequest(change);
     else if (change.topic === "assignments") this.takeAssignment(change);
     else if (change.topic === "holds") this.takeHold(change);
-    else this.takeCatalog(change);
+    else if (["catalog", "schedules"].includes(change.topic)) this.takeCatalog(change);
     this.activity = [change, ...this.activity].slice(0, ACTIVITY_MAX);
     this.onChange(change);
   }
