@@ -92,6 +92,10 @@ soak: $(GENERATED) ## Run the long tests: kills, floods and full-size runs (T=pa
 bench: $(GENERATED) ## Measure us, the peers and the limits side by side (B=part)
 	@exec $(PY) -m bench $(B)
 
+.PHONY: page
+page: ## Build the planner's page into gateway/static (needs Node)
+	cd gateway/web && npm ci --no-audit --no-fund && npm run check && npm run build
+
 .PHONY: lint
 lint: $(GENERATED) ## Check formatting, types, import rules and contracts
 	$(BIN)/ruff format --check .

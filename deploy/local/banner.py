@@ -10,6 +10,9 @@ def banner(stack: Mapping[str, Any], seconds: float) -> str:
     return f"""
 Fairslot is ready after {seconds:.1f} s: {stack["gateway"]}
 
+The planner's page, signed in:
+  {stack["gateway"]}/#token={stack["tokens"]["planner"]}
+
 Tokens, for the header `authorization: Bearer TOKEN`:
 {tokens}
 

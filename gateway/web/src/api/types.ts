@@ -56,6 +56,7 @@ export interface Assignment {
   assignedBy: string;
   etag: string;
   flags?: string[];
+  risks?: { resourceId: string; code: string; detail: string }[];
 }
 
 export interface Hold {

@@ -38,6 +38,7 @@ export function assignmentOf(change: Change): Assignment {
     assignedBy: text(payload.actor),
     etag: text(payload.etag) || change.version,
     flags: list(payload.flags),
+    risks: (payload.risks ?? []) as Assignment["risks"],
   };
 }
 

@@ -13,9 +13,12 @@ export const PARTS: { id: Part; name: string }[] = [
   { id: "demand", name: "Use and demand" },
 ];
 
+// Where a week would be too small to read, the board begins with a day.
+const NARROW = "(max-width: 999px)";
+
 class View {
   part = $state<Part>("board");
-  span = $state<Span>("week");
+  span = $state<Span>(matchMedia(NARROW).matches ? "day" : "week");
   date = $state("");
   chosen = $state.raw<Chosen | undefined>();
   /** The candidate under the pointer or the focus; the board shows where it would be. */

@@ -24,6 +24,11 @@ export interface Trace {
   at: string;
 }
 
+/** A change, and whether it moved what was there before. */
+export interface Told extends Change {
+  moved: boolean;
+}
+
 const ACTIVITY_MAX = 200;
 // Schedules are read one resource at a time; so many at once.
 const READERS = 4;
@@ -36,7 +41,7 @@ export class World {
   phase = $state<"loading" | "ready" | "error">("loading");
   problem = $state("");
   silentMs = $state(0);
-  activity = $state.raw<Change[]>([]);
+  activity = $state.raw<Told[]>([]);
   range = $state.raw({ from: 0, to: 0 });
   /** Whether what the range shows has not been read in full. */
   partial = $state(true);
@@ -187,11 +192,12 @@ export class World {
     if (known && known.version >= version && change.topic !== "catalog") return;
     const actor = String(change.payload?.actor ?? "");
     this.traces.set(key, { version, actor, kind: change.kind, at: change.at });
+    const moved = change.topic === "assignments" && this.assignments.has(change.id);
     if (change.topic === "requests") this.takeRequest(change);
     else if (change.topic === "assignments") this.takeAssignment(change);
     else if (change.topic === "holds") this.takeHold(change);
     else if (["catalog", "schedules"].includes(change.topic)) this.takeCatalog(change);
-    this.activity = [change, ...this.activity].slice(0, ACTIVITY_MAX);
+    this.activity = [{ ...change, moved }, ...this.activity].slice(0, ACTIVITY_MAX);
     this.onChange(change);
   }
 

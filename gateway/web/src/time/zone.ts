@@ -90,7 +90,7 @@ export function dayText(zone: string, ms: number): string {
 }
 
 export function longDayText(zone: string, ms: number): string {
-  const options = { weekday: "long", day: "numeric", month: "long", year: "numeric" } as const;
+  const options = { weekday: "short", day: "numeric", month: "long", year: "numeric" } as const;
   return reader(zone, options).format(ms);
 }
 
