@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.matching.bound import Bounded, bounded
+from bench.matching.playing import play
 from bench.matching.team import story
-from bench.matching.year import Played, months, play
+from bench.matching.year import Played, months
 from bench.table import Bench, Row
 
 WEEKLY_SECONDS = 0.5

@@ -8,8 +8,9 @@ from bench.matching import talks as conference
 from bench.matching import technicians as field
 from bench.matching.bound import bounded, room
 from bench.matching.plain import picked_by_cp_sat, scored
+from bench.matching.playing import Player, play
 from bench.matching.team import Story, story
-from bench.matching.year import Player, Year, months, play, question_of, span
+from bench.matching.year import Year, months, question_of, span
 from services.matching.engine import RankCall
 from services.matching.engine.ranking import rank
 from services.matching.rules.fairness import Share
