@@ -164,6 +164,16 @@ GET_FAIRNESS = Method(
     matching_pb2.GetFairnessRequest,
     matching_pb2.GetFairnessResponse,
 )
+REPLAY_DECISIONS = Method(
+    f"{MATCHING_SERVICE}/ReplayDecisions",
+    matching_pb2.ReplayDecisionsRequest,
+    matching_pb2.ReplayDecisionsResponse,
+)
+GET_SHADOW_REPORT = Method(
+    f"{MATCHING_SERVICE}/GetShadowReport",
+    matching_pb2.GetShadowReportRequest,
+    matching_pb2.GetShadowReportResponse,
+)
 
 REQUEST_SERVICE = "/fairslot.assignment.v1.RequestService"
 CREATE_REQUEST = Method(
