@@ -178,6 +178,37 @@ async def fine(desk: Desk, name: str) -> None:
     assert not told, "\n".join(told)
 
 
+async def test_a_token_that_is_none_is_told_so(browser, site):
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(site.tenant.gateway)
+    field, told = page.get_by_label("Your token"), page.get_by_role("alert")
+    await field.fill("nonsense")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(told).to_contain_text("not a token")
+    late = site.tenant.mint(site.tenant.name, ["planner"], "anna", lifetime_seconds=-60)
+    await field.fill(late)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(told).to_contain_text("run out")
+    # It looks like one, but nobody signed it.
+    await field.fill(site.tenant.token("planner")[:-8] + "AAAAAAAA")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(told).to_contain_text("no longer good")
+    await context.close()
+
+
+async def test_what_cannot_be_loaded_is_told_and_may_be_tried_again(browser, site):
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.route("**/v1/serviceTypes*", lambda route: route.abort())
+    await page.goto(f"{site.tenant.gateway}/#token={site.tenant.token('planner', 'anna')}")
+    await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await page.unroute("**/v1/serviceTypes*")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(".row").first).to_be_visible()
+    await context.close()
+
+
 async def test_a_viewer_looks_and_changes_nothing(open_desk, site):
     site.assigned("q1", "ada", 9)
     viewer = await open_desk("vera", role="viewer")

@@ -51,6 +51,33 @@ async def test_both_drag_one_assignment_and_the_later_is_told_who_was_first(open
     await expect(ben.block("Assignment", "11:00–")).to_have_count(0)
 
 
+async def test_a_slot_that_was_just_taken_is_told_with_what_is_free_instead(open_desk, site):
+    ben = await open_desk("ben")
+    await ben.choose("q1")
+    answers = []
+
+    async def first_answer(route):
+        """Keeps the page from learning that the slot is gone, as a slow network would."""
+        if not answers:
+            answers.append(await route.fetch())
+        await route.fulfill(response=answers[0])
+
+    await ben.page.route("**/v1/slots:explain", first_answer)
+    await ben.page.get_by_role("button", name="Place it on the board by hand").click()
+    await expect(ben.page.get_by_test_id("verdict")).to_have_class("verdict free fixed")
+    offered = await ben.page.get_by_test_id("verdict").inner_text()
+    taken_by = "ada" if "Ada" in offered else "bruno"
+    site.assigned("q2", taken_by, 8)
+    await expect(ben.block("Assignment", "for q2")).to_be_visible()
+    await ben.page.keyboard.press("Enter")
+    dialog = ben.page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Somebody was quicker")
+    await expect(dialog.get_by_label("Their version")).to_contain_text("anna")
+    await ben.shot("taken")
+    await dialog.locator(".alternatives button").first.click()
+    await expect(ben.block("Assignment", "for q1")).to_be_visible()
+
+
 async def test_who_was_later_may_do_it_on_top_of_what_is_now(open_desk, site):
     site.assigned("q1", "ada", 9)
     ben = await open_desk("ben")

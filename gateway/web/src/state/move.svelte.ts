@@ -37,7 +37,10 @@ export class Move {
   constructor(
     private readonly world: World,
     private readonly edits: Edits,
-  ) {}
+  ) {
+    // Whatever changes somebody's time may change a verdict.
+    world.onChange = () => this.askAgain();
+  }
 
   beginAssignment(assignment: Assignment, resourceId: string, by: Moving["by"]): void {
     const length = Date.parse(assignment.end) - Date.parse(assignment.start);
@@ -146,6 +149,13 @@ export class Move {
     const step = stepMs / MINUTE_MS;
     const minutes = Math.round((wall.hour * 60 + wall.minute) / step) * step;
     return momentOf(zone, dateOf(zone, moment), minutes);
+  }
+
+  private askAgain(): void {
+    if (!this.moving) return;
+    this.verdicts.clear();
+    this.asked = "";
+    this.ask();
   }
 
   /** Asks what every resource would say to the present start, once per start. */
