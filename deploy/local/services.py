@@ -90,8 +90,10 @@ def settings_of(
     if service in urls:
         settings["DATABASE_URL"] = urls[service].app
         settings["WORKER_DATABASE_URL"] = urls[service].worker
-    if service in ("gateway", "assignment"):
+    if service in ("gateway", "assignment", "matching"):
         settings["SIGNING_KEY_PATH"] = str(run.path / "keys" / "signing.pem")
+    if service == "assignment":
+        settings["SEALS_PATH"] = str(run.path / "audit-seals.jsonl")
     if service == "gateway":
         settings["HTTP_ADDRESS"] = ports.address(f"{name}-http")
         settings["CALENDAR_SECRETS_PATH"] = str(run.path / CALENDAR_SECRETS_FILE)
