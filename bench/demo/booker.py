@@ -20,8 +20,8 @@ from client import Client, Method, Refusal, methods
 # How often one caller tries to hold something before giving up.
 TRIES_MAX = 8
 # How often one caller looks at the choices anew after losing them all, and how long apart.
-LOOKS_MAX = 6
-LOOK_PAUSE_SECONDS = 0.1
+LOOKS_MAX = 10
+LOOK_PAUSE_SECONDS = 0.5
 # Long enough for a queue of 32 on two cores.
 TIMEOUT_SECONDS = 15.0
 FORGOTTEN_TTL_SECONDS = 2

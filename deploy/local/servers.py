@@ -35,7 +35,7 @@ authorization {{ user: fairslot, password: "{password}" }}
 jetstream {{
   store_dir: "{store}"
   max_mem: 64MB
-  max_file: 4GB
+  max_file: 16GB
   # An acknowledged message is on the disk; the default waits up to two minutes.
   sync_interval: always
 }}

@@ -1,31 +1,39 @@
 """Wires matching: settings, peers, database, what it listens to, the engine and the servicer."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from fairslot.matching.v1 import matching_pb2_grpc
 from psycopg.conninfo import make_conninfo
 
-from kit.bus import open_bus
+from kit.bus import Bus, open_bus
 from kit.channel import open_channel
-from kit.clock import SystemClock
+from kit.clock import Clock, SystemClock
 from kit.db import open_pool as open_database
 from kit.db import ready
 from kit.flags import Flags
+from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
+from kit.signing import Signer
 from services.matching.engine import Engine
 from services.matching.engine.batch import Batches
 from services.matching.engine.decisions import Recorder, Reviewing
 from services.matching.engine.pool import open_pool
-from services.matching.listener import Linker
+from services.matching.listener import Drifting, Linker
 from services.matching.peers import AssignmentPeer, AvailabilityPeer
 from services.matching.rules.policies import DECIDING_POLICY
+from services.matching.senders import encode
 from services.matching.servicer import MatchingServicer
-from services.matching.store import Decisions, Records, SettingsRows
+from services.matching.store import Decisions, Records, SettingsRows, Standings
 
+STREAM = "MATCHING"
+SUBJECTS = ("fairslot.matching.v1.>",)
+# It tells of people who change sides of a tolerance, which is little.
+STREAM_BYTES_MAX = 64 * 1024 * 1024
 # The flag that says which policy decides for a tenant.
 POLICY = "policy"
 # Beyond every deadline: only what nobody waits for any more is ended by it.
@@ -49,6 +57,27 @@ class Settings(ServiceSettings):
     # Processes for joint plans, each started when first needed, and the threads each may use.
     solvers: int = 2
     solver_threads: int = 2
+    # The key that signs matching's own calls (PEM); empty: nobody is told who leaves tolerance.
+    signing_key_path: str = ""
+    signing_key_id: str = "local"
+    # How many servers keep each event.
+    stream_replicas: int = 1
+
+
+def drifting_of(
+    settings: Settings, bus: Bus, engine: Engine, standings: Standings, clock: Clock
+) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """Returns what tells of those who leave tolerance, where there is a key to ask with."""
+    if not settings.signing_key_path:
+        return ()
+    signer = Signer(
+        Path(settings.signing_key_path).read_text(),
+        key_id=settings.signing_key_id,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        clock=clock,
+    )
+    return (Drifting(bus, engine, standings, signer).run,)
 
 
 @asynccontextmanager
@@ -93,22 +122,32 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             workers=settings.solver_threads,
             new_key=lambda: uuid.uuid4().hex,
         )
-        servicer = MatchingServicer(
-            Engine(
-                availability=free,
-                assignment=ledger,
-                note=recorder.note,
-                settings=SettingsRows(database),
-                policy_of=partial(flags.text, POLICY, default=DECIDING_POLICY),
-            ),
-            batches,
-            Reviewing(Decisions(database), solvers, clock),
+        engine = Engine(
+            availability=free,
+            assignment=ledger,
+            note=recorder.note,
+            settings=SettingsRows(database),
+            policy_of=partial(flags.text, POLICY, default=DECIDING_POLICY),
         )
+        reviewing = Reviewing(Decisions(database), solvers, clock)
+        servicer = MatchingServicer(engine, batches, reviewing)
+        await bus.ensure_stream(
+            STREAM, SUBJECTS, replicas=settings.stream_replicas, bytes_max=STREAM_BYTES_MAX
+        )
+        relay = Relay(url=settings.worker_database_url, bus=bus, schema="matching", encode=encode)
+        standings = Standings(database, settings.worker_database_url)
         linker = Linker(bus, records, clock)
         yield Service(
             name="matching",
             settings=settings,
             register=(partial(matching_pb2_grpc.add_MatchingServiceServicer_to_server, servicer),),
-            tasks=(recorder.keep, recorder.shadow, recorder.forget, linker.run),
+            tasks=(
+                recorder.keep,
+                recorder.shadow,
+                recorder.forget,
+                linker.run,
+                relay.run,
+                *drifting_of(settings, bus, engine, standings, clock),
+            ),
             checks={"database": partial(ready, database), "nats": bus.ready},
         )

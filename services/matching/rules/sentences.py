@@ -159,6 +159,14 @@ def slot_text(start: int, end: int, zone: tzinfo, zone_name: str) -> str:
     return f"{_date(first)}, {_clock(first)} to {until} ({zone_name})"
 
 
+def drift_sentence(name: str, share: Share, month: Month) -> str:
+    """Says on which side of the tolerance somebody stands."""
+    return (
+        f"{name} was given {_percent(share.actual_tenths)} of {_month(month)} where "
+        f"{_percent(share.target_tenths)} would be fair ({_standing(share)})."
+    )
+
+
 def clock_text(minute: int, zone: tzinfo) -> str:
     """Says a moment by the clocks of a zone."""
     return _clock(moment_of(minute).astimezone(zone))

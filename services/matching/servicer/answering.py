@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -94,7 +95,11 @@ class MatchingServicer(matching_pb2_grpc.MatchingServiceServicer):
         self, request: matching_pb2.PlanBatchRequest, context: Context
     ) -> AsyncIterator[matching_pb2.PlanBatchResponse]:
         """Plans several booking requests together; streams progress, items and a summary."""
-        async with aclosing(self._batches.plan(batch_call(request))) as said:
+        call = batch_call(request)
+        if not call.policy:
+            call = replace(call, policy=self._engine.deciding())
+        settings = await self._engine.settings()
+        async with aclosing(self._batches.plan(call, settings)) as said:
             async for one in said:
                 yield batch_message(one)
 

@@ -9,5 +9,16 @@ from services.matching.store.decisions import (
     Records,
 )
 from services.matching.store.settings import SettingsRows
+from services.matching.store.standings import Standing, Standings
 
-__all__ = ["Commit", "Decisions", "KeptPair", "KeptRanking", "Position", "Records", "SettingsRows"]
+__all__ = [
+    "Commit",
+    "Decisions",
+    "KeptPair",
+    "KeptRanking",
+    "Position",
+    "Records",
+    "SettingsRows",
+    "Standing",
+    "Standings",
+]

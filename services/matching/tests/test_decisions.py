@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fairslot.assignment.v1 import events_pb2
@@ -26,6 +26,7 @@ from services.matching.engine.decisions.comparing import (
 )
 from services.matching.engine.decisions.verdicts import PAIRS_LEAST, Compared, verdict
 from services.matching.engine.ranking import decide, known_policy, rank
+from services.matching.rules.settings import Settings, Unit
 from services.matching.servicer import ranking_message
 from services.matching.tests.team import START, team
 from services.matching.tests.wire import standing
@@ -59,6 +60,17 @@ async def test_what_was_kept_gives_the_same_ranking(world, policy):
     assert ranking_message(again).SerializeToString(deterministic=True) == ranking_message(
         first.ranking
     ).SerializeToString(deterministic=True)
+
+
+async def test_what_a_tenant_wants_is_kept_too():
+    wants = Settings(Unit.HOURS, 10, date(2027, 3, 2), {"fairness": 7, "load": 0}, version=3)
+    world = uneven()
+    call = RankCall(question=world.question)
+    first = await rank(call, WorldAvailability(world), WorldAssignment(world), wants)
+    again = decode(encode(first.inputs))
+    assert again.settings == wants
+    assert again.settings.unit is Unit.HOURS
+    assert decide(again, known_policy("v2"), limit=10, max_rejections=100) == first.ranking
 
 
 async def test_bytes_say_the_same_every_time_and_are_few():

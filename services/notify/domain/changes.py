@@ -20,6 +20,7 @@ class Topic(StrEnum):
     ASSIGNMENTS = "assignments"
     CATALOG = "catalog"
     SCHEDULES = "schedules"
+    FAIRNESS = "fairness"
 
 
 class Kind(StrEnum):
@@ -36,6 +37,8 @@ class Kind(StrEnum):
     CANCELLED = "CANCELLED"
     COMPLETED = "COMPLETED"
     AT_RISK = "AT_RISK"
+    DRIFTED = "DRIFTED"
+    RECOVERED = "RECOVERED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +99,15 @@ class CatalogMoved:
     at: datetime
 
 
-Happened = AllocationMoved | RequestMoved | CatalogMoved
+@dataclass(frozen=True, slots=True)
+class FairnessMoved:
+    """Somebody's share of a month left the tolerance, or came back into it."""
+
+    id: str
+    version: int
+    within: bool
+    view: View
+    at: datetime
+
+
+Happened = AllocationMoved | RequestMoved | CatalogMoved | FairnessMoved

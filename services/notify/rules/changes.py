@@ -8,6 +8,7 @@ from services.notify.domain import (
     AllocationMoved,
     CatalogMoved,
     Change,
+    FairnessMoved,
     Happened,
     Kind,
     RequestMoved,
@@ -46,6 +47,8 @@ def changes_of(happened: Happened) -> tuple[Change, ...]:
         return _of_catalog(happened)
     if isinstance(happened, RequestMoved):
         return _of_request(happened)
+    if isinstance(happened, FairnessMoved):
+        return _of_fairness(happened)
     return _of_allocation(happened)
 
 
@@ -72,6 +75,11 @@ def _of_allocation(moved: AllocationMoved) -> tuple[Change, ...]:
 def _of_request(moved: RequestMoved) -> tuple[Change, ...]:
     kind = REQUEST_KINDS[moved.state]
     return (Change(Topic.REQUESTS, kind, moved.id, moved.version, moved.view, moved.at),)
+
+
+def _of_fairness(moved: FairnessMoved) -> tuple[Change, ...]:
+    kind = Kind.RECOVERED if moved.within else Kind.DRIFTED
+    return (Change(Topic.FAIRNESS, kind, moved.id, moved.version, moved.view, moved.at),)
 
 
 def _of_catalog(moved: CatalogMoved) -> tuple[Change, ...]:

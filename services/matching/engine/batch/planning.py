@@ -18,6 +18,7 @@ from services.matching.engine.batch.problem import Objective, Progress, Solution
 from services.matching.engine.outside import Assignment, Availability
 from services.matching.engine.pool import Done, Pool
 from services.matching.engine.ranking import Inputs, known_policy, scope_of, work_of
+from services.matching.rules.settings import USUAL, Settings
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
@@ -117,7 +118,9 @@ class Batches:
         self._workers = workers
         self._new_key = new_key
 
-    async def plan(self, call: BatchCall) -> AsyncGenerator[Moving | Outcome | Tally, None]:
+    async def plan(
+        self, call: BatchCall, settings: Settings = USUAL
+    ) -> AsyncGenerator[Moving | Outcome | Tally, None]:
         """Yields how far it is, one outcome per request in the order asked, and the tally.
 
         Raises Invalid for an unknown policy; faults of the two other contexts pass through, but
@@ -134,7 +137,7 @@ class Batches:
         while left:
             tally.rounds += 1
             answer: BatchAnswer | None = None
-            groups = await self._groups(left, tally)
+            groups = await self._groups(left, tally, settings)
             job = BatchJob(groups, tally.policy, call.objective, call.seconds, self._workers)
             async with aclosing(self._pool.run(plan_batch, job)) as run:
                 async for said in run:
@@ -155,7 +158,9 @@ class Batches:
         tally.seconds = time.monotonic() - begun
         yield tally
 
-    async def _groups(self, questions: dict[str, Question], tally: Tally) -> tuple[Group, ...]:
+    async def _groups(
+        self, questions: dict[str, Question], tally: Tally, settings: Settings
+    ) -> tuple[Group, ...]:
         """Asks once for all requests that ask the same in windows near each other."""
         policy = known_policy(tally.policy)
         # Each service type's buffers are asked for once.
@@ -168,7 +173,7 @@ class Batches:
             matrix = await self._availability.slots(
                 question, max_rejections=0, at_least_as_fresh=tally.freshness, as_if_now=None
             )
-            inputs = Inputs(question, matrix)
+            inputs = Inputs(question, matrix, settings=settings)
             scope = scope_of(inputs, policy)
             if not scope.layout.empty:
                 work = await work_of(

@@ -1,6 +1,6 @@
 """Writes what a ranking was decided on as bytes, and reads it back the same.
 
-Values are plain dataclasses, tuples, maps, arrays and scalars. A field that came later takes its
+Values are plain dataclasses, enumerations, tuples, maps, arrays and scalars. A field that came later takes its
 default when older bytes are read; one that is gone is passed over.
 """
 
@@ -11,7 +11,8 @@ import types
 import typing
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -43,6 +44,8 @@ def decode(data: bytes) -> Inputs:
 
 
 def _plain(value: Any, arrays: list[bytes]) -> Any:
+    if isinstance(value, Enum):
+        return {KIND: type(value).__name__, VALUE: value.value}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray):
@@ -55,6 +58,8 @@ def _plain(value: Any, arrays: list[bytes]) -> Any:
         }
     if isinstance(value, datetime):
         return {KIND: "moment", VALUE: value.isoformat()}
+    if isinstance(value, date):
+        return {KIND: "date", VALUE: value.isoformat()}
     if isinstance(value, Mapping):
         pairs = [[_plain(key, arrays), _plain(one, arrays)] for key, one in value.items()]
         return {KIND: "map", VALUE: pairs}
@@ -95,18 +100,22 @@ def _rich(value: Any, body: memoryview) -> Any:
         return found.astype(np.dtype(dtype)).reshape(shape)
     if kind == "moment":
         return datetime.fromisoformat(inner)
+    if kind == "date":
+        return date.fromisoformat(inner)
     if kind == "map":
         return {_rich(key, body): _rich(one, body) for key, one in inner}
     if kind == "set":
         return frozenset(_rich(one, body) for one in inner)
     made = known()[kind]
+    if issubclass(made, Enum):
+        return made(inner)
     names = {one.name for one in dataclasses.fields(made)}
     return made(**{name: _rich(one, body) for name, one in inner.items() if name in names})
 
 
 @cache
 def known() -> Mapping[str, type[Any]]:
-    """Returns the dataclasses that occur in inputs, by name."""
+    """Returns the dataclasses and enumerations that occur in inputs, by name."""
     found: dict[str, type[Any]] = {}
     waiting: list[type[Any]] = [Inputs]
     while waiting:
@@ -114,13 +123,15 @@ def known() -> Mapping[str, type[Any]]:
         if kind.__name__ in found:
             continue
         found[kind.__name__] = kind
+        if issubclass(kind, Enum):
+            continue
         for hint in typing.get_type_hints(kind).values():
             waiting.extend(_classes(hint))
     return types.MappingProxyType(found)
 
 
 def _classes(hint: Any) -> Iterator[type[Any]]:
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, Enum)):
         yield hint
     for inner in typing.get_args(hint):
         yield from _classes(inner)

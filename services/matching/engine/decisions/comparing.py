@@ -162,7 +162,11 @@ def pick_of(ranking: Ranking) -> Pick | None:
 
 
 def is_free(inputs: Inputs, pick: Pick) -> bool:
-    """Whether each of the pick's resources is free at its start, by the inputs alone."""
+    """Whether each of the pick's resources is free at its start, by the inputs alone: where several
+    serve together, by those about whoever could be part.
+    """
+    if len(pick.resource_ids) > 1 and inputs.parts is not None:
+        inputs = inputs.parts
     matrix = inputs.matrix
     slot = int(np.searchsorted(matrix.starts, pick.start))
     if slot == len(matrix.starts) or int(matrix.starts[slot]) != pick.start:

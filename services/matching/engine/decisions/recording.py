@@ -111,7 +111,8 @@ class Recorder:
             await asyncio.sleep(TOGETHER_SECONDS)
             while len(notes) < TOGETHER_MAX and not self._notes.empty():
                 notes.append(self._notes.get_nowait())
-            await self._store([await self._kept(note) for note in notes])
+            kept = [one for note in notes if (one := await self._kept_if_it_can(note))]
+            await self._store(kept)
 
     async def shadow(self) -> None:
         """Lets second policies decide on what was kept, for ever."""
@@ -131,6 +132,15 @@ class Recorder:
                 await self._records.forget()
             except (Fault, psycopg.Error, OSError) as error:
                 log.warning("old rankings were not forgotten", error=repr(error))
+
+    async def _kept_if_it_can(self, note: Note) -> KeptRanking | None:
+        """Returns what is to be stored. What cannot be written down must not end all keeping."""
+        try:
+            return await self._kept(note)
+        except (TypeError, ValueError, KeyError) as error:
+            self.dropped += 1
+            log.error("a ranking cannot be kept", error=repr(error))
+            return None
 
     async def _kept(self, note: Note) -> KeptRanking:
         ranked = note.ranked
@@ -172,6 +182,8 @@ class Recorder:
         return replace(inputs, work=work)
 
     async def _store(self, rankings: list[KeptRanking]) -> None:
+        if not rankings:
+            return
         for attempt in range(1, TRIES_MAX + 1):
             try:
                 await self._records.keep(rankings)
