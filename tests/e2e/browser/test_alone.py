@@ -209,6 +209,23 @@ async def test_what_cannot_be_loaded_is_told_and_may_be_tried_again(browser, sit
     await context.close()
 
 
+async def test_a_day_of_25_hours_has_them_all(open_desk, site):
+    days = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+    always = {"rules": [{"days": days, "end": {"hours": 24}}]}
+    assert site.tenant.http("admin").put("/v1/resources/chidi/schedule", always).status == 200
+    anna = await open_desk(viewport={"width": 2600, "height": 860})
+    await anna.page.get_by_role("button", name="Day", exact=True).click()
+    await anna.page.get_by_label("Go to a date").fill("2027-10-31")
+    await expect(anna.page.locator("#board-title")).to_have_text("Sun, 31 October 2027")
+    await expect(anna.page.locator(".board")).to_have_attribute("aria-busy", "false")
+    marks = anna.page.locator(".mark-hour")
+    await expect(marks).to_have_count(25)
+    shown = [text.strip() for text in await marks.all_inner_texts()]
+    assert shown[:5] == ["00:00", "01:00", "02:00", "02:00", "03:00"]
+    await anna.page.get_by_label("Go to a date").fill("2028-03-26")
+    await expect(marks).to_have_count(23)
+
+
 async def test_a_viewer_looks_and_changes_nothing(open_desk, site):
     site.assigned("q1", "ada", 9)
     viewer = await open_desk("vera", role="viewer")
