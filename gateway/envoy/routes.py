@@ -20,6 +20,8 @@ PUBLIC: tuple[Json, ...] = (
     {"prefix": "/docs"},
     {"prefix": "/webhooks/"},
 )
+# Where JSON is: what we say ourselves, and what old clients say.
+JSON_PREFIXES = ("/v1/", "/availability")
 TOKEN_FILTERS = tuple(
     f"envoy.filters.http.{name}"
     for name in ("jwt_authn", "rbac", "header_mutation", "buffer", "lua", "grpc_json_transcoder")
@@ -44,7 +46,7 @@ def routes(contracts: Sequence[Contract], limits: Limits, events: Json) -> list[
     listed += [_unary(contract, {"prefix": f"/{contract.name}/"}, limits) for contract in contracts]
     # JSON comes here first; the transcoder then refuses it, or rewrites its path so that one of the
     # routes above takes it. A direct response would do but for CORS, which wants a real route.
-    listed.append(_unary(contracts[0], {"prefix": "/v1/"}, limits))
+    listed += [_unary(contracts[0], {"prefix": prefix}, limits) for prefix in JSON_PREFIXES]
     listed += [_public(match, limits) for match in PUBLIC]
     listed.append({"match": {"prefix": "/"}, "direct_response": {"status": 404}})
     return listed

@@ -1,13 +1,10 @@
 """Answers the slot question minute by minute, with none of the engine's tricks."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
-from itertools import accumulate
 from math import asin, ceil, cos, radians, sin, sqrt
-from zoneinfo import ZoneInfo
 
 import holidays
 
@@ -29,6 +26,7 @@ from services.availability.domain import (
     moment_of,
 )
 from services.availability.rules.grid import MAX_RUN_MINUTES
+from services.availability.tests.clocks import Clock, clock
 
 _DAY = 1440
 # Seven days back for the anchors of long runs, and what shifts and zones may add.
@@ -42,36 +40,6 @@ class Person:
     resource: Resource
     schedule: Schedule = field(default_factory=Schedule)
     allocations: tuple[Allocation, ...] = ()
-
-
-@cache
-def clock(name: str, low: int, high: int) -> "Clock":
-    """Gives the clock of a zone; reading it is what the oracle spends its time on."""
-    return Clock(name, low, high)
-
-
-class Clock:
-    """What the clocks of a zone show at every minute of a range."""
-
-    def __init__(self, name: str, low: int, high: int) -> None:
-        """Reads the zone minute by minute."""
-        zone = ZoneInfo(name)
-        self.low = low
-        self.walls: list[int] = []
-        for minute in range(low, high):
-            moment = moment_of(minute)
-            offset = moment.astimezone(zone).utcoffset() or timedelta()
-            self.walls.append(minute + int(offset.total_seconds()) // 60)
-        self._highest = list(accumulate(self.walls, max))
-        self._lowest = list(accumulate(reversed(self.walls), min))[::-1]
-
-    def first_at_or_after(self, wall: int) -> int:
-        """Gives the first minute at which the clock has reached the wall time."""
-        return self.low + bisect_left(self._highest, wall)
-
-    def last_before(self, wall: int) -> int:
-        """Gives the minute after the last one at which the clock is before the wall time."""
-        return self.low + bisect_left(self._lowest, wall)
 
 
 @cache
