@@ -16,5 +16,5 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         yield row
     for row in technicians.rows_of(bench):
         yield row
-    for row in yearly.rows_of(bench):
+    async for row in yearly.rows_of(bench):
         yield row

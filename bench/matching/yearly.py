@@ -1,6 +1,7 @@
 """Shows a year of a training team of twelve: who was within tolerance, as a table and a plot."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from bench.matching.bound import Bounded, bounded
@@ -39,7 +40,7 @@ class Line:
         return 100 * self.within / self.possible
 
 
-def rows_of(bench: Bench) -> Iterator[Row]:
+async def rows_of(bench: Bench) -> AsyncIterator[Row]:
     """Plays the year three times and writes the table and the plot."""
     lines = []
     for name, policy, seconds in (
@@ -48,7 +49,8 @@ def rows_of(bench: Bench) -> Iterator[Row]:
         (PLANNED, "v2", WEEKLY_SECONDS),
     ):
         bench.say(f"playing a year: {name}")
-        played = play(story(), policy, weekly_seconds=seconds)
+        # In a thread, as it runs a loop of its own.
+        played = await asyncio.to_thread(play, story(), policy, weekly_seconds=seconds)
         lines.append(Line(name, played, tuple(bounded(played, month) for month in months())))
     (bench.home / TABLE_FILE).write_text(table(lines))
     plot(lines, str(bench.home / PLOT_FILE))

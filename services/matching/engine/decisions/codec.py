@@ -1,7 +1,7 @@
 """Writes what a ranking was decided on as bytes, and reads it back the same.
 
-Values are plain dataclasses, enumerations, tuples, maps, arrays and scalars. A field that came later takes its
-default when older bytes are read; one that is gone is passed over.
+Values are plain dataclasses, enumerations, tuples, maps, arrays and scalars. A field that came
+later takes its default when older bytes are read; one that is gone is passed over.
 """
 
 import dataclasses
