@@ -36,12 +36,15 @@ class Taken:
     request: str
     actor: str
     state: str
+    # Whether it began as a hold, and so has a token.
+    held: bool = False
     version: int = 1
     lapsed: bool = False
+    extensions: int = 0
 
     @property
     def live(self) -> bool:
-        return self.state == "ASSIGNED" or (self.state == "HELD" and not self.lapsed)
+        return self.state in ("ASSIGNED", "COMPLETED") or (self.state == "HELD" and not self.lapsed)
 
     def meets(self, plan: frozenset[str], start: float) -> bool:
         return self.live and bool(self.plan & plan) and abs(self.start - start) < 1.5
@@ -142,7 +145,9 @@ class Machine(RuleBasedStateMachine):
         if own:
             own.state, own.version = "RELEASED", own.version + 1
         state = "HELD" if hold else "ASSIGNED"
-        self.model.taken[outcome.allocation.id] = Taken(plan, start, request, actor, state)
+        self.model.taken[outcome.allocation.id] = Taken(
+            plan, start, request, actor, state, held=hold
+        )
         # Dead holds that were in the way, or the request's own, are written down by now.
         return outcome.allocation.id
 
@@ -158,10 +163,83 @@ class Machine(RuleBasedStateMachine):
             )
 
     @rule(name=allocations)
+    def extends(self, name):
+        own = self.model.taken.get(name)
+        outcome = self.run(self.books.extend(name, write=self.key("ExtendHold")))
+        if own is None or not own.held:
+            assert reason(outcome) == "NOT_FOUND"
+        elif own.state == "HELD" and own.lapsed:
+            assert reason(outcome) == "HOLD_EXPIRED"
+        elif own.state == "HELD" and own.extensions == 2:
+            assert reason(outcome) == "HOLD_NOT_EXTENDABLE"
+        elif own.state == "HELD":
+            assert reason(outcome) == "OK"
+            own.extensions, own.version = own.extensions + 1, own.version + 1
+        else:
+            assert reason(outcome) == RESOLVED.get(own.state, "HOLD_ALREADY_CONFIRMED")
+
+    @rule(
+        name=allocations,
+        plan=st.sets(st.sampled_from(RESOURCES), min_size=1),
+        start=st.sampled_from(STARTS),
+        stale=st.booleans(),
+    )
+    def moves(self, name, plan, start, stale):
+        own = self.model.taken.get(name)
+        version = own.version + 1 if own and stale else 0
+        outcome = self.run(
+            self.books.reassign(
+                name, *sorted(plan), at=slot(start), version=version, write=self.key("Reassign")
+            )
+        )
+        if own is None or own.state not in ("ASSIGNED", "CANCELLED", "COMPLETED"):
+            assert reason(outcome) == "NOT_FOUND"
+        elif stale:
+            assert reason(outcome) == "STALE_ETAG"
+        elif own.state != "ASSIGNED":
+            assert reason(outcome) == "ASSIGNMENT_NOT_ACTIVE"
+        elif any(
+            a.meets(frozenset(plan), start) for a in self.model.taken.values() if a is not own
+        ):
+            assert reason(outcome) == "SLOT_TAKEN"
+        else:
+            assert reason(outcome) == "OK"
+            own.plan, own.start, own.version = frozenset(plan), start, own.version + 1
+
+    @rule(name=allocations, stale=st.booleans())
+    def completes(self, name, stale):
+        own = self.model.taken.get(name)
+        version = own.version + 1 if own and stale else 0
+        outcome = self.run(
+            self.books.complete(name, version=version, write=self.key("CompleteAssignment"))
+        )
+        if own is None or own.state not in ("ASSIGNED", "CANCELLED", "COMPLETED"):
+            assert reason(outcome) == "NOT_FOUND"
+        elif own.state == "COMPLETED":
+            assert reason(outcome) == "OK"
+        elif stale:
+            assert reason(outcome) == "STALE_ETAG"
+        elif own.state == "CANCELLED":
+            assert reason(outcome) == "ASSIGNMENT_NOT_ACTIVE"
+        else:
+            assert reason(outcome) == "OK"
+            own.state, own.version = "COMPLETED", own.version + 1
+
+    @rule(request=requests, party=st.integers(1, 9))
+    def edits(self, request, party):
+        state = self.model.state_of(request)
+        outcome = self.run(
+            self.books.update(request, party_size=party, write=self.key("UpdateRequest"))
+        )
+        assert reason(outcome) == ("OK" if state == "OPEN" else "REQUEST_NOT_OPEN")
+        if outcome.request:
+            assert outcome.request.party_size == party
+
+    @rule(name=allocations)
     def confirms(self, name):
         outcome = self.run(self.books.confirm(name, write=self.key("ConfirmHold")))
         own = self.model.taken.get(name)
-        if own is None or (own.version == 1 and own.state == "ASSIGNED"):
+        if own is None or not own.held:
             assert reason(outcome) == "NOT_FOUND"
         elif own.state == "HELD" and own.lapsed:
             assert reason(outcome) == "HOLD_EXPIRED"
@@ -172,7 +250,7 @@ class Machine(RuleBasedStateMachine):
         else:
             assert reason(outcome) == "OK"
             own.version += own.state == "HELD"
-            own.state = "ASSIGNED"
+            own.state = "ASSIGNED" if own.state == "HELD" else own.state
 
     @rule(name=allocations)
     def releases(self, name):
@@ -194,12 +272,14 @@ class Machine(RuleBasedStateMachine):
         outcome = self.run(
             self.books.cancel(name, version=version, close=close, write=self.key("Cancel"))
         )
-        if own is None or own.state not in ("ASSIGNED", "CANCELLED"):
+        if own is None or own.state not in ("ASSIGNED", "CANCELLED", "COMPLETED"):
             assert reason(outcome) == "NOT_FOUND"
         elif own.state == "CANCELLED":
             assert reason(outcome) == "OK"
         elif stale:
             assert reason(outcome) == "STALE_ETAG"
+        elif own.state == "COMPLETED":
+            assert reason(outcome) == "ASSIGNMENT_NOT_ACTIVE"
         else:
             assert reason(outcome) == "OK"
             own.state, own.version = "CANCELLED", own.version + 1
@@ -215,10 +295,11 @@ class Machine(RuleBasedStateMachine):
                 self.key("CancelRequest"), request_id=request, version=0, reason="no"
             )
         )
-        assert reason(outcome) == ("REQUEST_NOT_OPEN" if state == "ASSIGNED" else "OK")
+        served = state in ("ASSIGNED", "COMPLETED")
+        assert reason(outcome) == ("REQUEST_NOT_OPEN" if served else "OK")
         if state == "HELD" and own:
             own.state, own.version = "RELEASED", own.version + 1
-        if state != "ASSIGNED":
+        if not served:
             self.model.closed.add(request)
 
     @rule()
