@@ -1,6 +1,7 @@
 """What planners see of each thing that happens."""
 
 import pytest
+from fairslot.matching.v1 import events_pb2 as drift_pb2
 
 from services.notify.listener import happened, shaped
 from services.notify.rules import changes_of
@@ -107,3 +108,13 @@ def test_what_nobody_understands_is_left_out_and_does_not_stop_the_feed():
     assert shaped(type(good)(good.subject, b"\xff\xff\xff", good.headers)) == ()
     assert shaped(type(good)("fairslot.assignment.v1.Unheard.acme", b"", {})) == ()
     assert shaped(event(allocation(state="STATE_UNSPECIFIED"))) == ()
+
+
+@pytest.mark.parametrize(("within", "kind"), [(False, "DRIFTED"), (True, "RECOVERED")])
+def test_who_changes_sides_of_the_tolerance_is_told(within, kind):
+    message = drift_pb2.FairnessDrifted(
+        month="2027-03", resource_id="ada", within_tolerance=within, version=4, sentence="Ada."
+    )
+    assert seen(message) == [("fairness", kind, "2027-03/ada", 4)]
+    [change] = shaped(event(message))
+    assert change.payload["withinTolerance"] is within
