@@ -7,6 +7,8 @@ import random
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from services.assignment.tests.books import (
     HOUR,
     allocation_id,
@@ -17,11 +19,12 @@ from services.assignment.tests.books import (
 )
 
 RACERS = 32
-ROUNDS = 40
+LONG = pytest.mark.soak
 
 
-async def test_of_32_racers_for_one_slot_one_wins(books, ledger_database):
-    for number in range(ROUNDS):
+@pytest.mark.parametrize("rounds", [40, pytest.param(1000, marks=LONG)])
+async def test_of_32_racers_for_one_slot_one_wins(books, ledger_database, rounds):
+    for number in range(rounds):
         at = slot(number * 2)
         outcomes = await asyncio.gather(*(books.hold("r1", at=at) for _ in range(RACERS)))
         assert Counter(map(reason, outcomes)) == {"OK": 1, "SLOT_TAKEN": RACERS - 1}
@@ -33,14 +36,17 @@ async def test_of_32_racers_for_one_slot_one_wins(books, ledger_database):
     assert deadlocks(ledger_database.admin_url) == 0
 
 
-async def test_plans_of_several_resources_in_any_order_are_taken_whole(books, ledger_database):
+@pytest.mark.parametrize("turns", [30, pytest.param(1000, marks=LONG)])
+async def test_plans_of_several_resources_in_any_order_are_taken_whole(
+    books, ledger_database, turns
+):
     rng = random.Random(4)
     resources = [f"r{n}" for n in range(8)]
 
     async def racer(seed: int) -> Counter:
         own = random.Random(seed)
         seen = Counter()
-        for _ in range(30):
+        for _ in range(turns):
             plan = own.sample(resources, own.randint(1, 4))
             # Few starts, overlapping by halves: most plans meet another.
             at = slot(own.randrange(12) / 2)
@@ -77,10 +83,11 @@ async def test_dead_holds_in_the_way_of_each_other_close_no_circle(books, ledger
     assert deadlocks(ledger_database.admin_url) == 0
 
 
-async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_database):
+@pytest.mark.parametrize("rounds", [60, pytest.param(2000, marks=LONG)])
+async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_database, rounds):
     rng = random.Random(7)
     ends = Counter()
-    for number in range(60):
+    for number in range(rounds):
         request = await books.request()
         ttl = rng.choice((0.004, 0.02, 60.0))
         held = allocation_id(await books.hold("r1", at=slot(number * 2), request=request, ttl=ttl))
@@ -108,6 +115,40 @@ async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_data
         if reason(taken) == "OK":
             assert state in ("RELEASED", "EXPIRED", "CANCELLED")
     assert len(ends) >= 2, ends
+    assert violations(ledger_database.admin_url) == {}
+    assert deadlocks(ledger_database.admin_url) == 0
+
+
+async def test_assignments_that_swap_and_are_pulled_at_end_in_one_way(books, ledger_database):
+    rng = random.Random(11)
+    resources = [f"r{n}" for n in range(5)]
+    names = []
+    for number in range(6):
+        request = await books.request()
+        names.append(
+            allocation_id(
+                await books.assign(resources[number % 5], at=slot(3 * number), request=request)
+            )
+        )
+    for _ in range(15):
+        works = []
+        for name in rng.sample(names, 4):
+            plan = rng.sample(resources, rng.randint(1, 3))
+            works.append(books.reassign(name, *plan, at=slot(rng.randrange(12) / 2)))
+            works.append(books.reassign(name, *plan[:1], at=slot(rng.randrange(12) / 2)))
+        outcomes = await asyncio.gather(*works)
+        assert {reason(outcome) for outcome in outcomes} <= {"OK", "SLOT_TAKEN"}
+    for name in names:
+        moved, cancelled, completed = await asyncio.gather(
+            books.reassign(name, rng.choice(resources), at=slot(rng.randrange(12))),
+            books.cancel(name),
+            books.complete(name),
+        )
+        found = await books.reads.allocation("acme", name)
+        state = found.outcome.allocation.state.value
+        assert (reason(cancelled) == "OK") == (state == "CANCELLED")
+        assert (reason(completed) == "OK") == (state == "COMPLETED")
+        assert reason(moved) in ("OK", "SLOT_TAKEN", "ASSIGNMENT_NOT_ACTIVE")
     assert violations(ledger_database.admin_url) == {}
     assert deadlocks(ledger_database.admin_url) == 0
 
