@@ -4,6 +4,7 @@ and with a second policy in the shadow, beside without.
 
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC
 from functools import partial
@@ -30,16 +31,18 @@ LIMIT = 10
 
 async def rows_of(bench: Bench) -> AsyncIterator[Row]:
     """Measures on one stack, with one tenant for each size."""
-    flags = {"shadow-policy": {"default": "", "tenants": {"shadowed": "v1"}}}
+    # Tenants of this run: a stack may have those of earlier ones.
+    mark = uuid.uuid4().hex[:8]
+    flags = {"shadow-policy": {"default": "", "tenants": {f"shadowed-{mark}": "v1"}}}
     async with standing(bench, json.dumps(flags)) as stage_of:
         for size in GOALS_MS:
-            stage = stage_of(f"n{size}")
+            stage = stage_of(f"n{size}-{mark}")
             bench.say(f"loading {size:,} resources")
             await stage.load(size, BUSY_EACH)
             async for row in _size(stage, size):
                 yield row
         bench.say("loading two tenants, one with a shadow")
-        plain, shadowed = stage_of("plain"), stage_of("shadowed")
+        plain, shadowed = stage_of(f"plain-{mark}"), stage_of(f"shadowed-{mark}")
         for stage in (plain, shadowed):
             await stage.load(100, BUSY_EACH)
         yield await _shadow(plain, shadowed)
