@@ -103,7 +103,7 @@ def workers(cell: Cell) -> Iterator[Worker]:
         )
 
 
-def answer_hash(starts: Busy, capacities: Busy, candidates: Busy) -> str:
+def answer_hash(starts: npt.NDArray[np.integer], capacities: Busy, candidates: Busy) -> str:
     """Hashes a whole answer: a line per start, ascending, with its candidates' numbers."""
     digest, position = hashlib.sha256(), 0
     for start, capacity in zip(starts.tolist(), capacities.tolist(), strict=True):

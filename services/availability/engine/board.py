@@ -39,7 +39,7 @@ class Ground(Protocol):
         """Gives the time of one resource."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counted:
     """What a form of question finds in a block: capacity by row, and the rows with any."""
 
@@ -72,13 +72,13 @@ class Block:
             self.counts.clear()
         capacities = counted(self.free_of(eligible, shape))
         # It holds on to who is eligible, so that the number stays theirs.
-        made = Counted(eligible, capacities, np.flatnonzero(capacities))
+        made = Counted(eligible, capacities, capacities.nonzero()[0])
         self.counts[id(eligible)] = made
         return made
 
     def free_of(self, eligible: Eligible, shape: SlotShape) -> Words:
         """Gives the bits of those who may serve."""
-        free = self.grid.free & eligible.mask
+        free = self.grid.free if eligible.everybody else self.grid.free & eligible.mask
         if eligible.untils is None:
             return free
         return still_qualified(Grid(self.grid.starts, free), shape, eligible.untils)

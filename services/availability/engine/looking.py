@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.availability.domain import MINUTES_PER_DAY
+from services.availability.domain import MINUTES_PER_DAY, Span
 from services.availability.engine.board import Block, Board
 from services.availability.engine.roster import Eligible
 from services.availability.rules.bits import Index, Words, counted, listed, painted
@@ -38,20 +38,22 @@ class Piece:
 class Look:
     """One reading of a board, all of one moment; empty where blocks are missing."""
 
-    def __init__(self, board: Board, eligible: Eligible, barred: Ranges | None) -> None:
-        """Takes what to read, for whom, and what this question alone forbids."""
+    def __init__(
+        self, board: Board, eligible: Eligible, span: Span, barred: Ranges | None = None
+    ) -> None:
+        """Takes what to read, for whom, which starts, and what this question alone forbids."""
+        self._low, self._high = span.start, span.end
         self._board = board
         self._eligible = eligible
         self._barred = barred
         self._pieces: list[Piece] = []
         self.starts = 0
 
-    def add(self, block: Block, low: int, high: int) -> None:
-        """Reads the starts `[low, high)` of a block."""
+    def add(self, day: int, block: Block) -> None:
+        """Reads the block of a day."""
         piece = self._whole(block)
-        found = block.grid.starts
-        if len(found) and (found[0] < low or found[-1] >= high):
-            first, last = np.searchsorted(found, (low, high))
+        if day * MINUTES_PER_DAY < self._low or (day + 1) * MINUTES_PER_DAY > self._high:
+            first, last = np.searchsorted(block.grid.starts, (self._low, self._high))
             kept = slice(*np.searchsorted(piece.rows, (first, last)))
             piece = Piece(block, piece.rows[kept], piece.capacities, piece.free)
         if len(piece):
@@ -97,8 +99,8 @@ class Look:
             return piece.free[rows]
         if self._eligible.untils is not None:
             return piece.block.free_of(self._eligible, self._board.shape)[rows]
-        words: Words = piece.block.grid.free[rows] & self._eligible.mask
-        return words
+        words: Words = piece.block.grid.free[rows]
+        return words if self._eligible.everybody else words & self._eligible.mask
 
     def _barred_bits(self, block: Block, barred: Ranges) -> Words:
         starts = block.grid.starts

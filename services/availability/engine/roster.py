@@ -24,6 +24,8 @@ class Eligible:
     mask: Words
     # int32[resources] for all of the roster, or none where nobody's skill ever runs out.
     untils: Minutes | None
+    # Whether they are all the tenant has.
+    everybody: bool
     # How many are kept out by what; counted when first asked.
     ineligible: Counter[ObstacleCode] | None = None
     until_of: Mapping[str, int] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class Roster:
             ids=ids,
             mask=row_of([self.rank[one] for one in ids], len(self)),
             untils=self._untils(until_of) if until_of else None,
+            everybody=len(ids) == len(self),
             until_of=until_of,
         )
         if len(self._eligible) > ELIGIBLE_MAX:

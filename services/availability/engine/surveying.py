@@ -109,18 +109,20 @@ class Surveying:
         it reads the tenant.
         """
         now = ask.as_if_now or self._clock.now()
-        if bits_suffice and ask.as_if_now is None and self._worlds.known(tenant) is None:
+        plain = ask.as_if_now is None and not ask.ignore_allocation_id
+        if bits_suffice and plain and self._worlds.known(tenant) is None:
             glimpsed = await self._glimpsed(tenant, ask, token, rest, paging)
             if glimpsed is not None:
                 return glimpsed
         found = await self._worlds.at(tenant, token)
         if now < self._clock.now() - MEMORY_REACH:
             found = await self._worlds.once(tenant, now)
-        question = self._question(tenant, found.world, ask, now, rest)
-        search = Search(tenant, found.world, question, found.freshness, loaded=found.loaded)
-        if ask.as_if_now is not None:
+        world = found.world.without(ask.ignore_allocation_id)
+        question = self._question(tenant, world, ask, now, rest)
+        search = Search(tenant, world, question, found.freshness, loaded=found.loaded)
+        if not plain:
             search.bypass = True
-            search.own = Board(found.world, question.shape, self._expansions, keep=False)
+            search.own = Board(world, question.shape, self._expansions, keep=False)
         return search
 
     def _question(
@@ -201,13 +203,13 @@ class Surveying:
         world.settle(now)
         board = self._board(search)
         eligible = search.eligible
-        look = Look(board, eligible, self._unreachable(search, low, high))
+        look = Look(board, eligible, Span(low, high), self._unreachable(search, low, high))
         days = days_between(low, high) if low < high and eligible.ids else range(0)
         for position, day in enumerate(days):
             block = board.block(day, now)
             if block is None:
                 return look, low, days[position : position + DAYS_AT_ONCE]
-            look.add(block, low, high)
+            look.add(day, block)
             end = (day + 1) * MINUTES_PER_DAY
             if enough is not None and look.starts >= enough and end >= until:
                 days = days[: position + 1]

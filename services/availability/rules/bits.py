@@ -1,6 +1,7 @@
 """Rows of bits, one per resource: who is free at a start, counted and listed at memory speed."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -55,8 +56,15 @@ def row_of(indexes: Sequence[int] | Index, count: int) -> Words:
 
 def counted(words: Words) -> Index:
     """Gives the number of bits set in each row."""
-    counts: Index = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
-    return counts
+    # As a product with ones, which sums short rows faster than a sum does, and exactly up to 2**24.
+    counts = np.bitwise_count(words).astype(np.float32) @ _ones(words.shape[1])
+    whole: Index = counts.astype(np.int64)
+    return whole
+
+
+@lru_cache(maxsize=256)
+def _ones(width: int) -> npt.NDArray[np.float32]:
+    return np.ones(width, dtype=np.float32)
 
 
 def listed(words: Words) -> Index:
@@ -64,7 +72,7 @@ def listed(words: Words) -> Index:
     width = words.shape[1] * WORD_BITS
     octets = np.ascontiguousarray(words).view(np.uint8).reshape(-1)
     # Flat and as bools: the search for what is set has a fast path for those alone.
-    flat = np.flatnonzero(np.unpackbits(octets, bitorder=_ORDER).view(np.bool_))
+    flat = np.unpackbits(octets, bitorder=_ORDER).view(np.bool_).nonzero()[0]
     found: Index = flat & (width - 1) if width & (width - 1) == 0 else flat % width
     return found
 
@@ -88,8 +96,11 @@ def painted(resources: Index, first: Index, last: Index, *, rows: int, count: in
     # One number of resource and row, so that a running maximum never crosses a resource.
     whole = keys >> _ROW_BITS
     reach = np.maximum.accumulate(whole & ~_ROW_MASK | keys & _ROW_MASK)
-    opens = np.flatnonzero(np.concatenate(([True], whole[1:] > reach[:-1])))
-    closes = np.append(opens[1:], len(keys)) - 1
+    edges = np.empty(len(keys) + 1, dtype=np.bool_)
+    edges[0] = edges[-1] = True
+    np.greater(whole[1:], reach[:-1], out=edges[1:-1])
+    places = edges.nonzero()[0]
+    opens, closes = places[:-1], places[1:] - 1
     resource = whole[opens] >> _ROW_BITS
     bit = np.left_shift(np.uint64(1), (resource & (WORD_BITS - 1)).astype(np.uint64))
     word = resource // WORD_BITS
@@ -115,6 +126,7 @@ class Ruler:
 
     def before(self, moments: Minutes) -> Index:
         """Gives for each minute how many starts lie before it."""
-        clipped = np.clip(moments, self._low, self._high)
+        # Not np.clip, which costs more than the rest for few moments.
+        clipped = np.minimum(np.maximum(moments, self._low), self._high)
         found: Index = self._before[clipped - self._low]
         return found

@@ -117,7 +117,7 @@ def free_grid(
     marks = np.zeros(span.end - span.start, dtype=np.bool_)
     for column in allowed:
         marks[column - span.start] = True
-    starts = minutes(np.flatnonzero(marks) + span.start)
+    starts = minutes(marks.nonzero()[0] + span.start)
     if not len(starts):
         return Grid(starts, np.zeros((0, words_for(len(lanes))), dtype=np.uint64))
     ruler = Ruler(starts, span.start, span.end)
@@ -157,29 +157,23 @@ def forbidden(
 ) -> tuple[Index, Minutes, Minutes]:
     """Gives the ranges of starts `[low, high)` that the lanes forbid, with the lane of each."""
     taken = [lane.taken for lane in lanes]
-    leave = [lane.leave for lane in lanes]
-    rows = np.arange(len(lanes))
-    counts = [*(len(spans.starts) for spans in taken), *(len(spans.starts) for spans in leave)]
+    away = [row for row, lane in enumerate(lanes) if lane.schedule.time_off]
+    leave = [lanes[row].leave for row in away]
+    rows = np.concatenate((np.arange(len(lanes)), np.array(away, dtype=np.int64)))
+    counts = [len(spans.starts) for spans in (*taken, *leave)]
     # What a slot occupies may not meet what is taken; the slot itself may not meet leave.
     before, after = np.int32(shape.buffer_before), np.int32(shape.buffer_after)
     reach = np.int32(shape.duration - 1)
     limited, full_from, full_until = barred(lanes, shape.duration, zones)
+    lows = [np.concatenate([spans.starts for spans in taken]) - (reach + after)]
+    highs = [np.concatenate([spans.ends for spans in taken]) + before]
+    if leave:
+        lows.append(np.concatenate([spans.starts for spans in leave]) - reach)
+        highs.append(np.concatenate([spans.ends for spans in leave]))
     return (
-        np.concatenate((np.repeat(np.concatenate((rows, rows)), counts), limited)),
-        np.concatenate(
-            (
-                np.concatenate([spans.starts for spans in taken]) - (reach + after),
-                np.concatenate([spans.starts for spans in leave]) - reach,
-                full_from,
-            )
-        ),
-        np.concatenate(
-            (
-                np.concatenate([spans.ends for spans in taken]) + before,
-                *(spans.ends for spans in leave),
-                full_until,
-            )
-        ),
+        np.concatenate((np.repeat(rows, counts), limited)),
+        np.concatenate((*lows, full_from)),
+        np.concatenate((*highs, full_until)),
     )
 
 
@@ -207,6 +201,6 @@ def _allowed_words(columns: list[Minutes], group_of: Index, ruler: Ruler, rows: 
         return packed(allowed[:, group_of])
     words = np.zeros((rows, words_for(len(group_of))), dtype=np.uint64)
     for group, column in enumerate(columns):
-        members = row_of(np.flatnonzero(group_of == group), len(group_of))
+        members = row_of((group_of == group).nonzero()[0], len(group_of))
         words[ruler.before(column)] |= members
     return words

@@ -44,9 +44,9 @@ def seen(world, shape, wanted, now, *, fresh=False):
     missing = [day for day in DAYS if fresh or day not in board]
     for run in board.runs(missing):
         board.build(run, now)
-    look = Look(board, world.roster.eligible(wanted), None)
+    look = Look(board, world.roster.eligible(wanted), Span(LOW, HIGH))
     for day in DAYS:
-        look.add(board.block(day, now), LOW, HIGH)
+        look.add(day, board.block(day, now))
     table = look.table()
     names = [world.roster.ranked[rank] for rank in table.candidates.tolist()]
     return table.starts.tolist(), table.capacities.tolist(), names

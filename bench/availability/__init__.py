@@ -1,0 +1,1 @@
+"""Measures availability: the engine beside the best SQL, and the service beside an empty call."""

@@ -1,0 +1,12 @@
+"""Every row of availability's table, in order."""
+
+from collections.abc import AsyncIterator
+
+from bench.availability import kernel
+from bench.table import Bench, Row
+
+
+async def rows(bench: Bench) -> AsyncIterator[Row]:
+    """Measures the engine first, then the service."""
+    for row in kernel.rows_of(bench):
+        yield row
