@@ -97,3 +97,5 @@ class Matrix:
     next_page_token: str
     # How much each pair suits the candidate's own wishes; empty where nobody has any.
     preferences: Index
+    # How long each pair's candidate travels to the work's place; empty without a place.
+    travel_minutes: Index

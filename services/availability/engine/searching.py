@@ -8,7 +8,9 @@ import numpy as np
 
 from services.availability.domain import LAST_MINUTE, Resource
 from services.availability.engine.answers import Matrix, Paging, Slot, SlotPage
+from services.availability.engine.arrivals import travel_minutes
 from services.availability.engine.asking import Ask
+from services.availability.engine.figures import Figures
 from services.availability.engine.looking import Look, first_of_each
 from services.availability.engine.merging import Joint
 from services.availability.engine.outcomes import Rejection, outcome_of_nothing, rejections
@@ -21,6 +23,7 @@ from services.availability.rules.expansions import Expansions
 from services.availability.rules.offered import month_span, months_touched, offered_days
 from services.availability.rules.sentences import Outcome, result_sentence
 from services.availability.rules.slots import SlotTable
+from services.availability.rules.travel import DEFAULT_SPEED_KMH, Site, StraightLine
 
 # For answers that nobody wants the wishes of.
 NONE = np.array([], dtype=np.int64)
@@ -29,9 +32,10 @@ NONE = np.array([], dtype=np.int64)
 class Searching:
     """The slot questions of one process."""
 
-    def __init__(self, surveying: Surveying, expansions: Expansions) -> None:
-        """Takes the way to the bits, and what was expanded."""
+    def __init__(self, surveying: Surveying, expansions: Expansions, figures: Figures) -> None:
+        """Takes the way to the bits, what was expanded, and where searches are counted."""
         self._surveying = surveying
+        self._figures = figures
         self._expansions = expansions
 
     async def page(
@@ -55,6 +59,7 @@ class Searching:
         looked = watch.lap()
         table = first_of_each(look.table(paging.size + 1), paging.candidates_max)
         outcome = self._outcome(search, look, rest, complete=complete)
+        self._figures.searched(search, outcome)
         shown = min(len(table), paging.size)
         return SlotPage(
             question=search.question,
@@ -89,6 +94,7 @@ class Searching:
         )
         if rest is not None:
             outcome = Outcome(rest.starts, rest.first, complete=rest.complete)
+        self._figures.searched(anybody, outcome)
         shown = min(len(table), paging.size)
         return SlotPage(
             question=search.question,
@@ -121,6 +127,7 @@ class Searching:
         look, complete = await self._surveying.look(search, rest, paging)
         question, roster = search.question, search.world.roster
         outcome = self._outcome(search, look, rest, complete=complete)
+        self._figures.searched(search, outcome)
         more = ""
         if paging is None:
             table = look.table()
@@ -150,6 +157,7 @@ class Searching:
             cache=search.cache,
             next_page_token=more,
             preferences=self._preferences(search, kept, table, paging) if with_resources else NONE,
+            travel_minutes=self._travel(search, kept, table) if with_resources else NONE,
         )
 
     def _preferences(
@@ -171,6 +179,21 @@ class Searching:
             candidates=np.searchsorted(rank_of, table.candidates),
             tenant_zone=world.tenant.time_zone,
             zones=self._expansions.zones,
+        )
+
+    def _travel(self, search: Search, kept: Sequence[Resource], table: SlotTable) -> Index:
+        """Gives how long each candidate of each slot travels; nothing without a place."""
+        world, question = search.whole, search.question
+        if question.near is None or len(table.candidates) != int(table.capacities.sum()):
+            return NONE
+        speed = world.tenant.travel_speed_kmh or DEFAULT_SPEED_KMH
+        rank_of = np.array([world.roster.rank[one.id] for one in kept], dtype=np.int64)
+        return travel_minutes(
+            [world.lane(one.id, question.now, keep=search.own is None) for one in kept],
+            Site(question.near, StraightLine(speed)),
+            starts=np.repeat(table.starts, table.capacities),
+            candidates=np.searchsorted(rank_of, table.candidates),
+            expansions=self._expansions,
         )
 
     def _offered(

@@ -97,6 +97,7 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
     put_fixed32(message, "start_minutes", found.starts)
     put_fixed32(message, "capacities", found.capacities)
     put_fixed32(message, "candidate_indexes", found.candidates)
+    put_fixed32(message, "travel_minutes", found.travel_minutes)
     return message
 
 
