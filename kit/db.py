@@ -27,6 +27,7 @@ Pool = AsyncConnectionPool[Connection]
 Result = TypeVar("Result")
 
 POOL_WAIT_SECONDS = 3.0
+CONNECT_SECONDS = 3
 TRIES_MAX = 3
 RETRY_SECONDS_MIN = 0.005
 RETRY_SECONDS_MAX = 0.05
@@ -49,6 +50,8 @@ async def open_pool(
         kwargs={
             "application_name": application,
             "autocommit": autocommit,
+            # Whoever does not answer must not keep a place in the pool.
+            "connect_timeout": CONNECT_SECONDS,
             # A statement is prepared on the server the first time it is used.
             "prepare_threshold": 0,
         },

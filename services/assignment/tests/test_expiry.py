@@ -32,9 +32,10 @@ EARLY = """
       AND (o.payload ->> 'at')::timestamptz < a.hold_expires_at"""
 
 
-async def test_confirms_around_the_end_behind_locks_are_never_late(books, ledger_database):
+@pytest.mark.parametrize("rounds", [40, pytest.param(334, marks=pytest.mark.soak)])
+async def test_confirms_around_the_end_behind_locks_are_never_late(books, ledger_database, rounds):
     """Each waits behind a lock that is let go within 5 ms of the hold's end, before or after."""
-    lanes, rounds, ttl = 6, 40, 0.06
+    lanes, ttl = 6, 0.06
     ended = Counter()
 
     async def lane(number: int) -> None:
