@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +18,6 @@ from nats.js import JetStreamContext, api
 from kit.event import Event
 from kit.following import follow
 from kit.logs import logger
-from kit.work import Handle, work
 
 log = logger("bus")
 
@@ -30,6 +28,10 @@ STREAM_AGE_SECONDS_MAX = 7 * 24 * 3600
 STREAM_BYTES_MAX = 1024**3
 MESSAGE_BYTES_MAX = 512 * 1024
 PUBLISH_SECONDS = 5.0
+# An entry of a queue whose worker says nothing for so long is given to another.
+ACK_SECONDS = 30.0
+WAITING_MAX = 1_000
+FETCH_SECONDS = 5.0
 TOGETHER_MAX = 1_000
 
 
@@ -180,25 +182,22 @@ class Bus:
         async for message in subscription.messages:
             yield message.subject, message.data
 
-    async def work(
-        self,
-        stream: str,
-        subject: str,
-        *,
-        durable: str,
-        workers: int,
-        handle: Handle,
-        rng: random.Random,
-    ) -> None:
-        """Hands each entry to one worker of all processes, at least once, for ever."""
-        await work(
-            self._client,
-            stream,
+    async def pull(
+        self, stream: str, subject: str, *, durable: str
+    ) -> JetStreamContext.PullSubscription:
+        """Subscribes to a queue: each entry goes to one process of all that share `durable`, again
+        if it is not acknowledged.
+        """
+        return await self._js.pull_subscribe(
             subject,
             durable=durable,
-            workers=workers,
-            handle=handle,
-            rng=rng,
+            stream=stream,
+            config=api.ConsumerConfig(
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=ACK_SECONDS,
+                max_ack_pending=WAITING_MAX,
+                max_deliver=-1,
+            ),
         )
 
     async def ready(self) -> None:

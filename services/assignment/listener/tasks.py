@@ -10,6 +10,7 @@ from kit.event import Event
 from kit.logs import logger
 from kit.signing import Signer
 from services.assignment.engine import TRIES_MAX, AutoAssigning
+from services.assignment.listener.working import work
 
 log = logger("assignment")
 
@@ -42,7 +43,8 @@ class TaskListener:
 
     async def run(self) -> None:
         """Works for ever."""
-        await self._bus.work(
+        await work(
+            self._bus,
             self._stream,
             SUBJECT,
             durable=DURABLE,

@@ -1,4 +1,4 @@
-"""Takes work from a JetStream stream: each entry goes to one worker, again later if it fails."""
+"""Takes work from a queue: each entry goes to one worker, and comes again later if it fails."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from collections.abc import Awaitable, Callable
 
 import nats.errors
 import nats.js.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext, api
+from nats.js import JetStreamContext
 
+from kit.bus import ACK_SECONDS, FETCH_SECONDS, Bus
 from kit.event import Event
 from kit.logs import logger
 
 log = logger("work")
 
-# An entry whose worker says nothing for so long is given to another.
-ACK_SECONDS = 30.0
-WAITING_MAX = 1_000
-FETCH_SECONDS = 5.0
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 10.0
 
@@ -35,7 +31,7 @@ def backoff_seconds(tries: int, rng: random.Random) -> float:
 
 
 async def work(
-    client: Client,
+    bus: Bus,
     stream: str,
     subject: str,
     *,
@@ -49,21 +45,10 @@ async def work(
     An entry comes at least once. It is done with when `handle` returns; when it raises, it comes
     again after a pause that grows.
     """
-    js = client.jetstream(timeout=FETCH_SECONDS)
     tries = 0
     while True:
         try:
-            subscription = await js.pull_subscribe(
-                subject,
-                durable=durable,
-                stream=stream,
-                config=api.ConsumerConfig(
-                    ack_policy=api.AckPolicy.EXPLICIT,
-                    ack_wait=ACK_SECONDS,
-                    max_ack_pending=WAITING_MAX,
-                    max_deliver=-1,
-                ),
-            )
+            subscription = await bus.pull(stream, subject, durable=durable)
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(_worker(subscription, handle, rng))
