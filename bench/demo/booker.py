@@ -61,7 +61,7 @@ class Booker:
         await self._call(methods.CREATE_REQUEST, request_of(job, self._key(job, "request")))
         self._tally.requests += 1
         if job.begins_at is None:
-            found = await self._look_and_hold(job)
+            found = await self._look_again(job, 0)
         else:
             found = await self._hold_any_or_look(job, job.begins_at)
         if found is None:
@@ -99,13 +99,22 @@ class Booker:
         except Refusal as refusal:
             if refusal.reason != "SLOT_TAKEN" or not job.looks_again:
                 raise
-        for look in range(1, LOOKS_MAX + 1):
-            self._tally.conflicts += 1
+        self._tally.conflicts += 1
+        return await self._look_again(job, 1)
+
+    async def _look_again(self, job: Job, first: int) -> tuple[ledger.Hold, str] | None:
+        """Looks at the choices, and again as long as others are faster, if the job is of that kind.
+
+        `first` counts from 0 how often it has looked before.
+        """
+        last = LOOKS_MAX if job.looks_again else first
+        for look in range(first, last + 1):
             try:
                 return await self._look_and_hold(job, look)
             except Refusal as refusal:
-                if refusal.reason != "SLOT_TAKEN" or look == LOOKS_MAX:
+                if refusal.reason != "SLOT_TAKEN" or look == last:
                     raise
+            self._tally.conflicts += 1
             # Until those who were faster are known everywhere.
             await asyncio.sleep(LOOK_PAUSE_SECONDS)
         raise AssertionError("the last look returns or raises")
