@@ -18,6 +18,7 @@ from kit.bus import open_bus
 from kit.clock import SystemClock
 from kit.db import open_pool, ready
 from kit.flags import Flags
+from kit.metrics import CallMetrics
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
@@ -27,6 +28,7 @@ from services.availability.engine import (
     Counting,
     Daily,
     Editing,
+    Figures,
     Gate,
     Insight,
     Reading,
@@ -105,9 +107,12 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
         gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
-        blocks = Blocks(shared, gate, clock)
+        blocks, calls = Blocks(shared, gate, clock), CallMetrics()
         surveying = Surveying(worlds, blocks, expansions, clock, merging_on=merging_on)
-        searching, counting = Searching(surveying, expansions), Counting(pool, clock)
+        searching, counting = (
+            Searching(surveying, expansions, Figures(calls.registry)),
+            Counting(pool, clock),
+        )
         availability = AvailabilityServicer(
             searching,
             Checking(worlds, expansions, clock, merging_on=merging_on),
@@ -121,6 +126,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         yield Service(
             name="availability",
             settings=settings,
+            metrics=calls,
             register=(
                 partial(
                     catalog_pb2_grpc.add_CatalogServiceServicer_to_server,

@@ -8,6 +8,7 @@ from services.availability.engine.checking import Check, Checked, Checking, Offe
 from services.availability.engine.counting import Counting
 from services.availability.engine.daily import Daily
 from services.availability.engine.editing import Edit, Editing
+from services.availability.engine.figures import Figures
 from services.availability.engine.gate import Gate
 from services.availability.engine.insight import By, Insight, Use
 from services.availability.engine.outcomes import Rejection
@@ -33,6 +34,7 @@ __all__ = [
     "Edit",
     "Editing",
     "Expanded",
+    "Figures",
     "Gate",
     "Insight",
     "Matrix",

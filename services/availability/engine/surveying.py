@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from time import perf_counter
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Search:
     own: Board | None = None
     bypass: bool = False
     tally: Tally = field(default_factory=Tally)
+    # On the clock of performance counters.
+    began: float = field(default_factory=perf_counter)
 
     @property
     def eligible(self) -> Eligible:
@@ -65,6 +68,11 @@ class Search:
             return Cache.HIT
         some = self.tally.computed < self.tally.asked and not self.loaded
         return Cache.PARTIAL if some else Cache.MISS
+
+    @property
+    def glimpsed(self) -> bool:
+        """Whether it is answered from shared bits alone."""
+        return isinstance(self.world, Glimpse)
 
     @property
     def whole(self) -> World:
@@ -108,18 +116,19 @@ class Surveying:
         Where `bits_suffice` for the answer, a process that has just begun takes shared ones while
         it reads the tenant.
         """
-        now = ask.as_if_now or self._clock.now()
+        now, began = ask.as_if_now or self._clock.now(), perf_counter()
         plain = ask.as_if_now is None and not ask.ignore_allocation_id
         if bits_suffice and plain and self._worlds.known(tenant) is None:
             glimpsed = await self._glimpsed(tenant, ask, token, rest, paging)
             if glimpsed is not None:
+                glimpsed.began = began
                 return glimpsed
         found = await self._worlds.at(tenant, token)
         if now < self._clock.now() - MEMORY_REACH:
             found = await self._worlds.once(tenant, now)
         world = found.world.without(ask.ignore_allocation_id)
         question = self._question(tenant, world, ask, now, rest)
-        search = Search(tenant, world, question, found.freshness, loaded=found.loaded)
+        search = Search(tenant, world, question, found.freshness, loaded=found.loaded, began=began)
         if not plain:
             search.bypass = True
             search.own = Board(world, question.shape, self._expansions, keep=False)

@@ -222,7 +222,7 @@ async def ledger_at(servers):
 
 
 @asynccontextmanager
-async def served(*, database, servers, tokens):
+async def served(*, database, servers, tokens, more=None):
     """Serves availability; yields a function from tenant and roles to a caller."""
     env = {
         "FAIRSLOT_AVAILABILITY_DATABASE_URL": database.url,
@@ -230,6 +230,7 @@ async def served(*, database, servers, tokens):
         "FAIRSLOT_AVAILABILITY_NATS_URL": servers.nats_url,
         "FAIRSLOT_AVAILABILITY_JWKS_PATH": str(tokens.jwks_path),
         "FAIRSLOT_AVAILABILITY_GRACE_SECONDS": "0",
+        **(more or {}),
     }
     async with (
         open_service(env) as service,

@@ -1,4 +1,4 @@
-"""The last event of the ledger on each day: what a block of free time computed elsewhere rests on."""
+"""The last event of the ledger on each day: what a block computed elsewhere rests on."""
 
 from alembic import op
 
