@@ -5,6 +5,8 @@ plus, per request, its best option after paying for the time it takes (Lagrangia
 "one at a time"). Prices rise where options crowd and fall where nobody goes (subgradient steps).
 """
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +16,9 @@ from services.matching.engine.batch.problem import NOT_SERVED, Problem
 from services.matching.engine.outside import Column
 
 Prices = npt.NDArray[np.float64]
-ROUNDS_MAX = 80
+ROUNDS_MAX = 300
 # A step halves when the bound has not fallen for so many rounds.
-PATIENCE = 5
+PATIENCE = 12
 STEP_FIRST = 1.0
 STEP_LEAST = 0.02
 # Sums of fractions lose a little; a bound is never lowered by that.
@@ -54,11 +56,17 @@ def axis_of(problem: Problem) -> Axis:
 
 
 def bound(
-    problem: Problem, worth: Column, *, least: int, all_served: bool, rounds: int = ROUNDS_MAX
+    problem: Problem,
+    worth: Column,
+    *,
+    least: int,
+    all_served: bool,
+    until: float = math.inf,
 ) -> Bound:
     """Bounds the worth of any plan from above; `least` is what some plan reaches.
 
     `all_served` speaks of plans that serve every request that has options: it bounds them closer.
+    Prices are improved until that monotonic moment at most; any prices bound.
     """
     axis = axis_of(problem)
     gains = worth.astype(np.float64)
@@ -67,7 +75,7 @@ def bound(
     begins = problem.offsets[filled]
     best_value, best_reduced = np.inf, gains
     step, waited = STEP_FIRST, 0
-    for _ in range(rounds):
+    for _ in range(ROUNDS_MAX):
         reduced = gains - _paid(prices, axis)
         tops = np.maximum.reduceat(reduced, begins)
         floor = tops if all_served else np.maximum(tops, 0.0)
@@ -78,7 +86,7 @@ def bound(
             waited += 1
         if waited >= PATIENCE:
             step, waited = step / 2, 0
-        if best_value < least + 1 - EPSILON or step < STEP_LEAST:
+        if best_value < least + 1 - EPSILON or step < STEP_LEAST or time.monotonic() > until:
             break
         picks = _firsts(reduced, tops, problem)[filled]
         if not all_served:

@@ -30,6 +30,8 @@ OPTIONS_EACH_MAX = 40
 BEST_EACH = 20
 # Looked through for the best of further resources.
 PROMISING_EACH = 400
+# Of the whole time, what prices may take.
+BOUND_SHARE = 0.5
 # Of the time left, what a stage may take that is not the last one.
 SHARES = {Stage.SERVED: 0.4, Stage.QUALITY: 0.75, Stage.FAIRNESS: 0.6}
 # Below this a stage is not begun.
@@ -99,7 +101,7 @@ def solve(
         )
 
     told(Stage.SERVED)
-    reduced = _bounded(problem, standing)
+    reduced = _bounded(problem, standing, begun + BOUND_SHARE * seconds)
     told(Stage.QUALITY)
     deadline = begun + seconds
     if problem.servable and time.monotonic() < deadline:
@@ -132,21 +134,23 @@ def _standing(problem: Problem, chosen: Chosen, objective: Objective) -> Standin
     )
 
 
-def _bounded(problem: Problem, standing: Standing) -> Prices:
+def _bounded(problem: Problem, standing: Standing, until: float) -> Prices:
     """Bounds the plan by prices, and takes the plan that the prices suggest if it is better."""
     if not problem.servable:
         return np.zeros(0)
     if standing.served < problem.servable:
         ones = np.ones(len(problem.points), dtype=np.int64)
-        counted = bound(problem, ones, least=standing.served, all_served=False)
+        counted = bound(problem, ones, least=standing.served, all_served=False, until=until)
         standing.served_bound = min(standing.served_bound, counted.value)
         _offer(problem, standing, greedy(problem, counted.reduced))
     everybody = standing.served == problem.servable
-    priced = bound(problem, problem.points, least=standing.points, all_served=everybody)
+    priced = bound(
+        problem, problem.points, least=standing.points, all_served=everybody, until=until
+    )
     standing.points_bound = priced.value
     _offer(problem, standing, greedy(problem, priced.reduced))
     if standing.served == problem.servable and not everybody:
-        priced = bound(problem, problem.points, least=standing.points, all_served=True)
+        priced = bound(problem, problem.points, least=standing.points, all_served=True, until=until)
         standing.points_bound = priced.value
     standing.points_bound = max(standing.points_bound, standing.points)
     return priced.reduced
