@@ -10,7 +10,13 @@ from services.availability.domain import MINUTES_PER_DAY, GridAnchor, SlotShape,
 from services.availability.rules.grid import MAX_RUN_MINUTES, midnight_starts, window_starts
 from services.availability.rules.intervals import Minutes, Spans, containing, minutes
 from services.availability.rules.offered import OfferedMonth, offered_month
-from services.availability.rules.working import Pattern, expand, local_days, working
+from services.availability.rules.working import (
+    Pattern,
+    attended,
+    expand,
+    local_days,
+    working,
+)
 from services.availability.rules.zones import Zone, Zones
 
 Made = TypeVar("Made")
@@ -33,6 +39,7 @@ class Expansions:
         self.asked = 0
         self.computed = 0
         self._spans: OrderedDict[Key, Spans] = OrderedDict()
+        self._attended: OrderedDict[Key, Spans] = OrderedDict()
         self._starts: OrderedDict[Key, Minutes] = OrderedDict()
         self._months: OrderedDict[Key, OfferedMonth] = OrderedDict()
 
@@ -47,6 +54,19 @@ class Expansions:
             self._spans,
             (pattern, block),
             lambda: working(zone, pattern, start, end + MINUTES_PER_DAY),
+        )
+
+    def attended(self, pattern: Pattern, low: int, high: int) -> Spans:
+        """Gives working time with its breaks, right within `[low, high)` and not clipped to it."""
+        block = low // BLOCK_MINUTES
+        start, end = block * BLOCK_MINUTES, (block + 1) * BLOCK_MINUTES
+        zone = self.zones.get(pattern.time_zone)
+        if high > end + MINUTES_PER_DAY:
+            return attended(zone, pattern, low, high)
+        return self._kept(
+            self._attended,
+            (pattern, block),
+            lambda: attended(zone, pattern, start, end + MINUTES_PER_DAY),
         )
 
     def starts(self, pattern: Pattern, shape: SlotShape, low: int, high: int) -> Minutes:

@@ -147,7 +147,7 @@ def _travel(lane: Lane, attempt: Attempt, expansions: Expansions) -> Iterator[Ob
     if lane.resource.home is not None:
         way = int(site.to_here([lane.resource.home])[0])
         start = attempt.start
-        worked = expansions.working(lane.pattern, start, attempt.slot.end)
+        worked = expansions.attended(lane.pattern, start, attempt.slot.end)
         late = mornings(worked, [one.slot.start for one, _ in located], way)
         if any(low <= start < high for low, high in late):
             detail = f"{lane.name} needs {way} minutes to get there from home."

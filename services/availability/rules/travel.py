@@ -100,7 +100,7 @@ def _late(
     found: list[tuple[int, int, int]] = []
     for (row, _), way in zip(homes, times.tolist(), strict=True):
         lane = lanes[row]
-        worked = expansions.working(lane.pattern, span.start, span.end + shape.duration)
+        worked = expansions.attended(lane.pattern, span.start, span.end + shape.duration)
         located = [one.slot.start for one in lane.allocations if one.place is not None]
         found.extend((row, low, high) for low, high in mornings(worked, located, way))
     return np.array(found, dtype=np.int64).reshape(-1, 3)
@@ -109,8 +109,8 @@ def _late(
 def mornings(worked: Spans, located: Sequence[int], minutes: int) -> list[tuple[int, int]]:
     """Gives the starts that lie too soon after leaving home.
 
-    Whoever leaves home does so when working time begins; after the first job of that working time
-    it is that job they come from. A way of more than a day counts as a day.
+    Whoever leaves home does so when a shift begins, and stays during its breaks; after the first
+    job of the shift it is that job they come from. A way of more than a day counts as a day.
     """
     starts = np.array(sorted(located), dtype=np.int64)
     begins = worked.starts.astype(np.int64)

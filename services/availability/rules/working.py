@@ -123,6 +123,12 @@ def working(zone: Zone, pattern: Pattern, low: int, high: int) -> Spans:
     return expand(zone, pattern, *local_days(low, high)).worked.spans()
 
 
+def attended(zone: Zone, pattern: Pattern, low: int, high: int) -> Spans:
+    """Gives working time with its breaks, during which nobody goes home; like `working`."""
+    shifts = expand(zone, pattern, *local_days(low, high))
+    return _joined([shifts.worked, shifts.breaks]).spans()
+
+
 def local_days(low: int, high: int) -> tuple[int, int]:
     """Gives the range of local days whose shifts can touch `[low, high)`, in any zone."""
     return low // MINUTES_PER_DAY - REACH_DAYS, high // MINUTES_PER_DAY + 3

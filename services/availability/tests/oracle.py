@@ -1,7 +1,7 @@
 """Answers the slot question minute by minute, with none of the engine's tricks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from math import asin, ceil, cos, radians, sin, sqrt
@@ -137,11 +137,12 @@ def answer(
         days = range(window.start // _DAY - _BACK_DAYS + 2, window.end // _DAY + 3)
         parts = shifts(person, clocks[own_zone], tenant, days)
         live = [one for one in person.allocations if one.blocks(now)]
+        attended = shifts(_without_breaks(person), clocks[own_zone], tenant, days)
         for start in _free(person, parts, grid, shape, wanted, window, bounds, now):
             slot = Span(start, start + shape.duration)
             if _over_a_limit(person.resource, live, slot, clocks[own_zone]):
                 continue
-            if near is None or _in_time(person.resource, live, parts, shape, start, near):
+            if near is None or _in_time(person.resource, live, attended, shape, start, near):
                 found.setdefault(start, []).append(person.resource.id)
     return dict(sorted(found.items()))
 
@@ -204,6 +205,11 @@ def _free(
             continue
         found.append(start)
     return found
+
+
+def _without_breaks(person: Person) -> Person:
+    rules = tuple(replace(rule, breaks=()) for rule in person.schedule.rules)
+    return replace(person, schedule=replace(person.schedule, rules=rules))
 
 
 def _over_a_limit(resource: Resource, live: Sequence[Allocation], slot: Span, clock: Clock) -> bool:
