@@ -85,7 +85,10 @@ class Stack:
         await self._call(
             catalog.CreateServiceType, catalog_pb2.CreateServiceTypeRequest(service_type=kind)
         )
-        resources = [catalog_pb2.Resource(id=f"r{n}", kind=catalog_pb2.Resource.PERSON) for n in range(RESOURCES)]
+        resources = [
+            catalog_pb2.Resource(id=f"r{n}", kind=catalog_pb2.Resource.PERSON)
+            for n in range(RESOURCES)
+        ]
         await self._call(
             catalog.BatchCreateResources,
             catalog_pb2.BatchCreateResourcesRequest(resources=resources),
