@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-from bench.availability import kernel
+from bench.availability import kernel, serving
 from bench.table import Bench, Row
 
 
 async def rows(bench: Bench) -> AsyncIterator[Row]:
     """Measures the engine first, then the service."""
     for row in kernel.rows_of(bench):
+        yield row
+    async for row in serving.rows_of(bench):
         yield row
