@@ -26,6 +26,17 @@ WAITING = """
         SELECT o.at FROM assignment.outbox AS o WHERE NOT o.published ORDER BY o.id LIMIT 10000
     ) AS w"""
 RING = 5
+# Runs of automatic assignment are told this long after they began.
+RUNS_DAYS = 7
+FORGET_TASKS = (
+    "DELETE FROM assignment.auto_task AS k USING assignment.auto_run AS r"
+    " WHERE r.tenant_id = k.tenant_id AND r.run_id = k.run_id"
+    " AND r.created_at < clock_timestamp() - make_interval(days => %s)"
+)
+FORGET_RUNS = (
+    "DELETE FROM assignment.auto_run"
+    " WHERE created_at < clock_timestamp() - make_interval(days => %s)"
+)
 RING_TO_EMPTY = "SELECT assignment.ring_to_empty()"
 
 
@@ -63,6 +74,7 @@ class Upkeep:
                     await self._look(connection)
                 if leads and loop.time() >= empty_at:
                     await empty_ring(connection)
+                    await forget_runs(connection)
                     empty_at = loop.time() + EMPTYING_SECONDS
                 await asyncio.sleep(SWEEP_SECONDS)
 
@@ -100,6 +112,13 @@ async def empty_ring(connection: psycopg.AsyncConnection) -> None:
             # Past midnight the place is in use: nobody can have read or written it meanwhile.
             if await _first(connection, RING_TO_EMPTY) != ring:
                 raise psycopg.Rollback
+
+
+async def forget_runs(connection: psycopg.AsyncConnection) -> None:
+    """Forgets runs of automatic assignment that began long ago, with what became of their tasks."""
+    async with connection.transaction():
+        await connection.execute(FORGET_TASKS, (RUNS_DAYS,))
+        await connection.execute(FORGET_RUNS, (RUNS_DAYS,))
 
 
 async def _first(connection: psycopg.AsyncConnection, statement: str, *arguments: object) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import psycopg
 import pytest
 from fairslot.assignment.v1 import assignment_pb2 as pb
 from fairslot.assignment.v1 import request_pb2
 
 from kit.fault import Invalid
+from services.assignment.store.upkeep import forget_runs
 from services.assignment.tests.books import violations
 from services.assignment.tests.calls import at, refused, window
 
@@ -115,6 +117,23 @@ async def test_without_names_all_open_ones_are_meant(ann, world):
     assert reasons(skipped) == {"TIME_OFF": 3, "BUSY": 3}
     assert skipped.explanation == "so it is ranked"
     assert [gap.request.id for gap in await ann.gaps()] == ["q3"]
+
+
+async def test_runs_are_forgotten_after_a_week(ann, ledger_database, world):
+    await ann.auto((await ann.want("q1")).id)
+    await ann.auto((await ann.want("q2")).id)
+    with psycopg.connect(ledger_database.admin_url, autocommit=True) as admin:
+        admin.execute(
+            "UPDATE assignment.auto_run SET created_at = created_at - interval '8 days'"
+            " WHERE run_id = (SELECT run_id FROM assignment.auto_task WHERE request_id = 'q1')"
+        )
+        async with await psycopg.AsyncConnection.connect(
+            ledger_database.worker_url, autocommit=True
+        ) as worker:
+            await forget_runs(worker)
+        left = admin.execute("SELECT request_id FROM assignment.auto_task").fetchall()
+        assert left == [("q2",)]
+        assert admin.execute("SELECT count(*) FROM assignment.auto_run").fetchone() == (1,)
 
 
 async def test_what_cannot_be_served_says_why(ann, world):
