@@ -131,11 +131,11 @@ async def rig(bench: Bench) -> AsyncIterator[Rig]:
 
 
 def encoded(_kind: str, payload: Mapping[str, Any]) -> bytes:
-    """Returns the ledger's event of a hold; its reason is as long as the padding says."""
+    """Returns the ledger's event of an assignment, with a reason as long as the padding says."""
     said = events_pb2.AllocationChanged(
         id=payload["id"],
         version=1,
-        state=events_pb2.AllocationChanged.HELD,
+        state=events_pb2.AllocationChanged.ASSIGNED,
         reason="x" * payload["padding"],
     )
     said.at.GetCurrentTime()
