@@ -6,6 +6,7 @@ from typing import Protocol
 
 from kit.call import Caller, current_call, current_caller
 from services.matching.domain import Ranking
+from services.matching.engine.calls import DEFAULT_LIMIT, DEFAULT_MAX_REJECTIONS, RankCall
 from services.matching.engine.fairness import Fairness, FairnessCall, FairnessRow, fairness
 from services.matching.engine.outside import (
     Assignment,
@@ -15,13 +16,7 @@ from services.matching.engine.outside import (
     Offers,
     Workload,
 )
-from services.matching.engine.ranking import (
-    DEFAULT_LIMIT,
-    DEFAULT_MAX_REJECTIONS,
-    RankCall,
-    Ranked,
-    rank,
-)
+from services.matching.engine.ranking import Ranked, rank
 from services.matching.rules.policies import DECIDING_POLICY, policy_named
 from services.matching.rules.settings import USUAL, Settings
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from kit.fault import Invalid
@@ -16,6 +16,7 @@ from services.matching.domain import (
     floor_minute,
     moment_of,
 )
+from services.matching.engine.calls import RankCall
 from services.matching.engine.explaining import Scene
 from services.matching.engine.hopeless import with_next_steps
 from services.matching.engine.joint import Choices, joint_choices, unknown
@@ -28,29 +29,6 @@ from services.matching.rules.filters import Asked, failures
 from services.matching.rules.policies import POLICIES, Policy, policy_named
 from services.matching.rules.sentences import nothing_sentence
 from services.matching.rules.settings import USUAL, Settings
-
-DEFAULT_LIMIT = 10
-DEFAULT_MAX_REJECTIONS = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankCall:
-    """Asks for ranked candidates: for a stored booking request or for a question of its own."""
-
-    booking_request_id: str = ""
-    question: Question | None = None
-    # Only this slot, in the place of the question's window; a missing end is start + duration.
-    slot: Window | None = None
-    # In the place of the question's, unless empty.
-    resource_ids: tuple[str, ...] = ()
-    # Empty: the deciding one.
-    policy: str = ""
-    limit: int = DEFAULT_LIMIT
-    max_rejections: int = DEFAULT_MAX_REJECTIONS
-    at_least_as_fresh: str = ""
-    as_if_now: datetime | None = None
-    # The time of this hold or assignment counts as free.
-    ignored_allocation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

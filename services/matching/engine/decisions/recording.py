@@ -15,6 +15,7 @@ from kit.call import Call, Caller, current, current_caller
 from kit.clock import Clock
 from kit.fault import Fault
 from kit.logs import logger
+from services.matching.engine.calls import RankCall
 from services.matching.engine.decisions.codec import encode
 from services.matching.engine.decisions.comparing import (
     CompareJob,
@@ -27,7 +28,7 @@ from services.matching.engine.decisions.comparing import (
 )
 from services.matching.engine.outside import Assignment, Availability
 from services.matching.engine.pool import Done, Pool
-from services.matching.engine.ranking import Inputs, RankCall, Ranked, scope_of, work_of
+from services.matching.engine.ranking import Inputs, Ranked, scope_of, work_of
 from services.matching.rules.policies import POLICIES, policy_named
 from services.matching.store import KeptPair, KeptRanking, Records
 
