@@ -30,8 +30,9 @@ SETTINGS = {
     "synchronous_commit": "on",
     "fsync": "on",
     "full_page_writes": "on",
-    # Deadlocks are designed out; should one appear it ends quickly and in the log.
-    "deadlock_timeout": "200ms",
+    # Deadlocks are designed out, and patience for a lock ends long before one is looked for, also
+    # on a machine that stalls; should one appear it is in the log.
+    "deadlock_timeout": "1s",
     "log_lock_waits": "on",
     "idle_in_transaction_session_timeout": "5s",
     "client_connection_check_interval": "1s",

@@ -16,6 +16,8 @@ from tests.e2e.shop import EVERY_DAY
 
 # Refusals that a key is spent on are kept under it; everything else must stay as it was.
 KEPT_ANSWERS = {"idem", *(f"idem_{ring}" for ring in range(5)), "idempotency"}
+# How long events may take at most.
+HEARD_SECONDS = 15.0
 SCHEMAS = ("availability", "matching", "assignment", "notify")
 
 
@@ -64,7 +66,11 @@ def shop(tenant: Tenant) -> Tenant:
 @pytest.fixture
 def unchanged(shop: Tenant) -> Iterator[Tenant]:
     """The shop, which must hold the same after the test as before."""
-    before = rows_of(shop)
+    until = time.monotonic() + HEARD_SECONDS
+    # The ledger hears of the shop's person by events.
+    while not (before := rows_of(shop))["assignment.resource"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     yield shop
     assert rows_of(shop) == before
 

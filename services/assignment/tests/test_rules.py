@@ -47,6 +47,7 @@ def test_tenants_may_have_limits_of_their_own():
         nats_url="x",
         availability_address="x",
         matching_address="x",
+        signing_key_path="x",
         live_holds_per_customer=7,
         tenant_limits='{"demo": {"hold_ttl_seconds_min": 2}}',
     )
