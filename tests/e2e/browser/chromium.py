@@ -37,7 +37,8 @@ def installed() -> str:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
         try:
-            done = subprocess.run(
+            # Lists that cannot be brought up to date may still name a Chromium.
+            subprocess.run(
                 ["apt-get", "--quiet", *arguments],
                 env=quiet,
                 timeout=INSTALL_SECONDS,
@@ -45,8 +46,6 @@ def installed() -> str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return ""
-        if done.returncode != 0:
             return ""
     return found()
 
