@@ -30,7 +30,7 @@ CHANGED = events_pb2.AllocationChanged
 # States that move credit.
 CREDITED = frozenset({CHANGED.State.ASSIGNED, CHANGED.State.CANCELLED, CHANGED.State.COMPLETED})
 # Looks are spaced, so that a burst of bookings costs one look.
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 2.0
 LEAD_POLL_SECONDS = 0.5
 BACKOFF_SECONDS = 0.2
 # A tenant's months lie within a day of those of UTC.
