@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 
 from tests.e2e.callers import Http, Tenant
 from tests.e2e.shop import EVERY_DAY, START
+
+# How long one process may take to hear of what another wrote.
+HEARD_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -64,16 +68,23 @@ def test_a_booking_elsewhere_takes_the_time_here(stack: Any, demo: Tenant) -> No
         asked = {"serviceTypeId": name, "window": window, "resourceIds": [name]}
         return bool(admin.made("/v1/slots:search", asked)["slots"])
 
+    def soon(wanted: bool) -> None:
+        """A calendar gets no token of freshness, and the next answer may be another process's."""
+        until = time.monotonic() + HEARD_SECONDS
+        while free() is not wanted:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
     assert free()
     created = told("BOOKING_CREATED", name, host, type=name)
     answers = [post(stack.gateway, created, secret) for _ in range(3)]
     assert [one.body["outcome"] for one in answers] == ["APPLIED", "REPEATED", "REPEATED"]
-    assert not free()
+    soon(False)
     assert post(stack.gateway, created, "another").status == 401
     assert post(stack.gateway, b"x" * 10_000_000, secret).status == 413
     cancelled = told("BOOKING_CANCELLED", name, host, type=name)
     assert post(stack.gateway, cancelled, secret).body["outcome"] == "APPLIED"
-    assert free()
+    soon(True)
     listed = admin.get("/v1/calendarEvents", pageSize=5).body["events"]
     assert [one["trigger"] for one in listed if one["uid"] == name] == [
         "BOOKING_CANCELLED",
