@@ -15,7 +15,7 @@ from fairslot.gateway.v1 import calendar_pb2_grpc
 from starlette.routing import BaseRoute
 
 from gateway.engine import Bounds, Calendars, Hub, Lookout
-from gateway.peers import CalendarPeer, FeedPeer, PresencePeer, Signer
+from gateway.peers import CalendarPeer, FeedPeer, PresencePeer
 from gateway.servicer import (
     CalcomWebhook,
     CalendarServicer,
@@ -32,6 +32,7 @@ from kit.db import open_pool, ready
 from kit.health import Check
 from kit.service import Service
 from kit.settings import ServiceSettings, load
+from kit.signing import Signer
 
 
 class Settings(ServiceSettings):

@@ -79,7 +79,8 @@ class Edge(grpc.aio.ServerInterceptor):
         self, method: str, handler: grpc.RpcMethodHandler[Any, Any]
     ) -> grpc.RpcMethodHandler[Any, Any]:
         if handler.request_streaming:
-            raise NotImplementedError(f"{method} streams requests, which nothing here does yet")
+            # Seen when the server starts: a request is admitted whole, or not at all.
+            raise TypeError(f"{method} streams requests; the edge admits calls of one request")
         parse = handler.request_deserializer
         # Bytes come in as they are, so that a malformed message is refused by us with a reason.
         if handler.response_streaming:

@@ -11,7 +11,7 @@ from bench.matching.team import DAY, END, Story, Wanted, days_of
 from bench.matching.year import Played, Year, question_of
 from services.matching.domain import Candidate, Question, Window, moment_of
 from services.matching.engine import RankCall, Workload
-from services.matching.engine.batch import BatchCall, Batches, Committed, Objective, Outcome
+from services.matching.engine.batch import BatchCall, Batches, Objective, Outcome
 from services.matching.engine.ranking import rank
 
 WEEK = 7 * DAY
@@ -68,7 +68,6 @@ class Player:
         batches = Batches(
             availability=self.year,
             assignment=self,
-            ledger=self,
             pool=Inline(1),
             workers=WORKERS,
             new_key=str,
@@ -98,10 +97,6 @@ class Player:
     async def workload(self, window: Window, **asked: Any) -> Workload:
         """Gives who works when."""
         return await self.year.workload(window, **asked)
-
-    async def assign(self, *asked: Any, **more: Any) -> Committed:
-        """Is never asked: plans are looked at before they are given."""
-        raise NotImplementedError
 
     def _give(self, number: int, candidate: Candidate) -> None:
         day = day_of_start(candidate.start)

@@ -1,13 +1,11 @@
 """A stack with a world of many resources, asked as a planner would ask it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 import grpc
 from fairslot.assignment.v1 import request_pb2, request_pb2_grpc
@@ -153,10 +151,7 @@ async def standing(bench: Bench, flags: str = "") -> AsyncIterator[Callable[[str
     servers = bench.servers
     urls = (servers.database_url, servers.nats_url, servers.redis_url)
     known = dict(zip(EXTERNAL.values(), urls, strict=True))
-    with (
-        patch.dict(os.environ, known),
-        background(run, ["up", "--world", "none"], STACK_FILE) as described,
-    ):
+    with background(run, ["up", "--world", "none"], STACK_FILE, env=known) as described:
         channels = {
             name: grpc.aio.insecure_channel(
                 described["grpc"][name],

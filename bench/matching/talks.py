@@ -16,7 +16,7 @@ from bench.matching.inline import Inline
 from bench.table import Bench, Row
 from services.matching.domain import Month, Question, Resource, Window, floor_minute
 from services.matching.engine import Matrix, Offers, Workload
-from services.matching.engine.batch import BatchCall, Batches, Committed, Outcome, Tally
+from services.matching.engine.batch import BatchCall, Batches, Outcome, Tally
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "conference" / "fosdem_2025.csv"
 SECONDS, WORKERS = 5.0, 2
@@ -110,10 +110,6 @@ class Venue:
         """Reads the length off the name."""
         return int(service_type_id.split(maxsplit=1)[0])
 
-    async def assign(self, *asked: Any, **more: Any) -> Committed:
-        """Is never asked."""
-        raise NotImplementedError
-
 
 async def placed(found: list[Talk]) -> tuple[dict[str, tuple[str, int, int]], Tally]:
     """Plans all talks together; gives room, start and end of each that has a place."""
@@ -121,7 +117,6 @@ async def placed(found: list[Talk]) -> tuple[dict[str, tuple[str, int, int]], Ta
     batches = Batches(
         availability=venue,
         assignment=venue,
-        ledger=venue,
         pool=Inline(1),
         workers=WORKERS,
         new_key=str,

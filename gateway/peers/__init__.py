@@ -3,6 +3,5 @@
 from gateway.peers.availability import CalendarPeer
 from gateway.peers.feed import FEED, SUBJECT, FeedPeer
 from gateway.peers.presence import PresencePeer
-from gateway.peers.tokens import Signer
 
-__all__ = ["FEED", "SUBJECT", "CalendarPeer", "FeedPeer", "PresencePeer", "Signer"]
+__all__ = ["FEED", "SUBJECT", "CalendarPeer", "FeedPeer", "PresencePeer"]

@@ -17,9 +17,9 @@ from fairslot.availability.v1 import (
 from google.protobuf.message import Message
 
 from gateway.domain import Booking, Known
-from gateway.peers.tokens import Signer
 from gateway.rules import USER_LABELS
 from kit.fault import from_rpc_error
+from kit.signing import Signer
 
 SUBJECT = "calendar-webhooks"
 CALL_SECONDS = 3.0

@@ -92,5 +92,8 @@ async def test_real_reservations_while_everything_is_killed(
     summary = json.loads((home / "demo.json").read_text())
     for name in ZERO:
         assert summary[name] == 0
-    # Some were given up by callers whose patience ended; whatever was begun is accounted for.
+    # Every caller came to an end: booked, meant to forget, or was told why not.
+    ends = (summary["confirmed"], summary["left_to_expire"], sum(summary["refused"].values()))
+    assert sum(ends) == reservations
+    # Some were given up by callers whose patience ended before they had asked.
     assert summary["requests"] > 0.8 * reservations

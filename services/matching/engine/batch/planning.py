@@ -105,12 +105,14 @@ class Batches:
         *,
         availability: Availability,
         assignment: Assignment,
-        ledger: Ledger,
         pool: Pool,
         workers: int,
         new_key: Callable[[], str],
+        ledger: Ledger | None = None,
     ) -> None:
-        """Takes whom to ask, where to solve, and by how many threads."""
+        """Takes whom to ask, where to solve, and by how many threads; the ledger is for plans that
+        are to be applied.
+        """
         self._availability = availability
         self._assignment = assignment
         self._ledger = ledger
@@ -151,7 +153,10 @@ class Batches:
                 tally.outcomes[item.booking_request_id] = Outcome(
                     item.booking_request_id, item.candidate, item.reason
                 )
-            lost = await self._commit(answer.items, tally, key) if call.apply else []
+            lost: list[str] = []
+            if call.apply:
+                assert self._ledger is not None
+                lost = await self._commit(self._ledger, answer.items, tally, key)
             left = {name: questions[name] for name in lost if tally.rounds < ROUNDS_MAX}
         for name in call.booking_request_ids:
             yield tally.outcomes[name]
@@ -185,7 +190,9 @@ class Batches:
 
         return tuple(await _each(together(questions), group, at_once=ASKED_AT_ONCE))
 
-    async def _commit(self, items: Sequence[Item], tally: Tally, key: str) -> list[str]:
+    async def _commit(
+        self, ledger: Ledger, items: Sequence[Item], tally: Tally, key: str
+    ) -> list[str]:
         """Commits what has a place; returns the requests whose time was gone."""
         lost: list[str] = []
         seen = [tally.freshness]
@@ -195,7 +202,7 @@ class Batches:
             if candidate is None:
                 return
             try:
-                made = await self._ledger.assign(
+                made = await ledger.assign(
                     name,
                     candidate,
                     reason=f"Planned together with others. {candidate.explanation}",
