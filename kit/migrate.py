@@ -1,5 +1,5 @@
-"""Brings one service's schema up to date; asks first, so that a schema that is up to date costs one
-query.
+"""Brings one service's schema up to date, always forward; asks first, so that a schema that is up
+to date costs one query.
 """
 
 from __future__ import annotations
@@ -59,3 +59,16 @@ def upgrade(url: str, package: str, schema: str) -> bool:
         connection.commit()
     engine.dispose()
     return True
+
+
+def execute(*files: Path) -> None:
+    """Runs files of SQL as part of a version.
+
+    They are given to the driver as they are: their text has colons and percent signs of its own.
+    """
+    from alembic import op
+
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    for file in files:
+        connection.execute(file.read_text())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from kit.migrate import execute
 
 revision = "0001"
 down_revision = None
@@ -13,11 +13,4 @@ SOURCE = Path(__file__).parent.parent / "sql" / "01_calendar.sql"
 
 
 def upgrade() -> None:
-    # Given to the driver as it is: the text has colons and percent signs of its own.
-    connection = op.get_bind().connection.driver_connection
-    assert connection is not None
-    connection.execute(SOURCE.read_text())
-
-
-def downgrade() -> None:
-    raise NotImplementedError("an inbox is not taken down")
+    execute(SOURCE)

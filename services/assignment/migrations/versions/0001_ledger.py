@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from kit.migrate import execute
 
 revision = "0001"
 down_revision = None
@@ -13,12 +13,4 @@ SOURCES = Path(__file__).parent.parent / "sql"
 
 
 def upgrade() -> None:
-    # Given to the driver as it is: the text has colons and percent signs of its own.
-    connection = op.get_bind().connection.driver_connection
-    assert connection is not None
-    for source in sorted(SOURCES.glob("0*.sql")):
-        connection.execute(source.read_text())
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a ledger is not taken down")
+    execute(*sorted(SOURCES.glob("0*.sql")))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from kit.migrate import execute
 
 revision = "0021"
 down_revision = "0001"
@@ -13,11 +13,4 @@ SOURCE = Path(__file__).parent.parent / "sql" / "21_checks.sql"
 
 
 def upgrade() -> None:
-    # Given to the driver as it is: the text has colons and percent signs of its own.
-    connection = op.get_bind().connection.driver_connection
-    assert connection is not None
-    connection.execute(SOURCE.read_text())
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a ledger is not taken down")
+    execute(SOURCE)

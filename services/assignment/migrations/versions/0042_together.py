@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from kit.migrate import execute
 
 revision = "0042"
 down_revision = "0041"
@@ -13,10 +13,4 @@ SOURCE = Path(__file__).parent.parent / "sql" / "42_together.sql"
 
 
 def upgrade() -> None:
-    connection = op.get_bind().connection.driver_connection
-    assert connection is not None
-    connection.execute(SOURCE.read_text())
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a ledger is not taken down")
+    execute(SOURCE)

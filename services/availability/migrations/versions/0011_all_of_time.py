@@ -91,7 +91,3 @@ GRANT SELECT, INSERT, UPDATE ON availability.{table} TO fairslot_availability;
 def upgrade() -> None:
     for statements in (COLUMNS, TABLES, *(WALLS.format(table=t) for t in ("calendar", "demand"))):
         op.get_bind().exec_driver_sql(statements)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a catalog is not taken down")

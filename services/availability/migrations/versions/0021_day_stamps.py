@@ -30,7 +30,3 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON availability.day_stamp TO fairslot_avail
 
 def upgrade() -> None:
     op.get_bind().exec_driver_sql(STATEMENTS)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a catalog is not taken down")
