@@ -166,22 +166,27 @@ def risks_of(verdicts: Iterable[Verdict]) -> tuple[Risk, ...]:
     )
 
 
-def refusal_of_choice(rejections: Iterable[Verdict]) -> Refusal:
-    """Returns why no resource could be picked.
+def obstacles_counted(verdicts: Iterable[Verdict]) -> Counter[tuple[str, ...]]:
+    """Counts resources by all that is in their way."""
+    return Counter(tuple(one.code for one in verdict.obstacles) for verdict in verdicts)
+
+
+def refusal_of_choice(left_out: Mapping[tuple[str, ...], int]) -> Refusal:
+    """Returns why no resource could be picked, of how many are left out by what obstacles.
 
     A resource that only the ledger keeps busy makes it SLOT_TAKEN: others would do, were they free.
     """
-    reasons = Counter[str]()
+    reasons = set[str]()
     codes = Counter[str]()
-    for verdict in rejections:
-        own = [o.code for o in verdict.obstacles]
-        codes.update(own)
+    for own, count in left_out.items():
+        for code in own:
+            codes[code] += count
         others = [code for code in own if code not in LEDGERS_BUSINESS]
-        reasons[reason_of(others) if others else "SLOT_TAKEN"] += 1
+        reasons.add(reason_of(others) if others else "SLOT_TAKEN")
     counted = {"obstacles": ",".join(f"{code}:{count}" for code, count in sorted(codes.items()))}
-    if reasons["SLOT_TAKEN"]:
+    if "SLOT_TAKEN" in reasons:
         return Refusal("SLOT_TAKEN", counted)
-    nearest = next((reason for reason in NEAREST_FIRST if reasons[reason]), None)
+    nearest = next((reason for reason in NEAREST_FIRST if reason in reasons), None)
     return Refusal(nearest, counted) if nearest else Refusal("NO_CANDIDATE")
 
 

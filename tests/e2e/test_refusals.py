@@ -60,17 +60,18 @@ def shop(tenant: Tenant) -> Tenant:
     rules = [{"days": EVERY_DAY, "end": {"hours": 24}}]
     assert admin.put("/v1/resources/r1/schedule", {"rules": rules}).status == 200
     admin.made("/v1/requests", {"id": "q1", "serviceTypeId": "visit"})
+    until = time.monotonic() + HEARD_SECONDS
+    # The ledger hears of the shop's person by events.
+    while not rows_of(tenant)["assignment.resource"]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
     return tenant
 
 
 @pytest.fixture
 def unchanged(shop: Tenant) -> Iterator[Tenant]:
     """The shop, which must hold the same after the test as before."""
-    until = time.monotonic() + HEARD_SECONDS
-    # The ledger hears of the shop's person by events.
-    while not (before := rows_of(shop))["assignment.resource"]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    before = rows_of(shop)
     yield shop
     assert rows_of(shop) == before
 

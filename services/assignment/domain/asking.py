@@ -125,7 +125,8 @@ class Choice:
     slot: Span
     occupied: Span
     resource_ids: tuple[str, ...]
-    rejections: tuple[Verdict, ...] = ()
+    # How many are left out, by all that is in their way.
+    left_out: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     revision: int = 0
     # Whether some have limits or must travel: then they are checked one by one before a commit.
     limited: bool = False

@@ -26,6 +26,7 @@ from services.assignment.engine.parts import Parts
 from services.assignment.engine.sharing import Shared
 from services.assignment.rules import (
     checks_of,
+    obstacles_counted,
     refusal_of_choice,
     refusal_of_merge,
     refusal_of_plan,
@@ -137,7 +138,7 @@ class Planning:
             if joint:
                 joined = replace(wish, resource_ids=joint)
                 return await self.plan(tenant, joined, question, edition=edition, ignored=ignored)
-            return refusal_of_choice(choice.rejections)
+            return refusal_of_choice(choice.left_out)
         resource_ids, checked = choice.resource_ids, _unchecked(choice)
         if choice.limited:
             first = choice.resource_ids[:CHECKED_MAX]
@@ -146,7 +147,7 @@ class Planning:
                 one.resource_id for one in checked.verdicts if refusal_of_plan((one,)) is None
             )
             if not resource_ids:
-                return refusal_of_choice(checked.verdicts)
+                return refusal_of_choice(obstacles_counted(checked.verdicts))
         return Placing(
             allocation_id=self._parts.new_id(),
             question=question,

@@ -36,7 +36,6 @@ from services.assignment.peers.moments import interval, latlng, span, timestamp
 # A service type is looked up again after this long; whatever hangs on it is checked by CheckPlan.
 REMEMBERED_SECONDS = 15.0
 REMEMBERED_MAX = 1_000
-REJECTIONS_MAX = 1_000
 ASKED_TOGETHER_MAX = 8
 SECONDS_PER_MINUTE = 60
 
@@ -102,15 +101,10 @@ class AvailabilityPeer:
                 zone=question.zone,
                 near=latlng(question.place),
                 at_least_as_fresh=at_least_as_fresh,
-            )
+            ),
+            count_rejections=True,
         )
         reply = await call(self._free.SearchSlotMatrix, request)
-        chosen = _chosen(reply, start)
-        if not chosen:
-            # Why not is a question of its own: it is asked of every resource there is.
-            request.max_rejections = REJECTIONS_MAX
-            reply = await call(self._free.SearchSlotMatrix, request)
-            chosen = _chosen(reply, start)
         slot = Span(start, start + reply.query.duration.ToTimedelta())
         return Choice(
             slot=slot,
@@ -118,11 +112,11 @@ class AvailabilityPeer:
                 slot.start - reply.query.buffer_before.ToTimedelta(),
                 slot.end + reply.query.buffer_after.ToTimedelta(),
             ),
-            resource_ids=chosen,
-            rejections=tuple(
-                Verdict(left.resource_id, tuple(Obstacle(code_name(c)) for c in left.reasons))
-                for left in reply.rejections
-            ),
+            resource_ids=_chosen(reply, start),
+            left_out={
+                tuple(map(code_name, one.reasons)): one.resource_count
+                for one in reply.rejection_counts
+            },
             revision=_revision(reply.freshness),
             limited=reply.limited or question.place is not None,
             mergeable=reply.query.HasField("merging") and question.party_size > 1,

@@ -117,9 +117,9 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
             reply.capacities.append(len(free))
             reply.candidate_indexes.extend(range(len(free)))
         for name in self.world.resources:
-            if name not in free and request.max_rejections:
+            if not free and request.count_rejections:
                 codes = [Code.Value(code) for code in self.world.obstacles[name]]
-                reply.rejections.add(resource_id=name, reasons=codes)
+                reply.rejection_counts.add(reasons=codes, resource_count=1)
         return reply
 
 

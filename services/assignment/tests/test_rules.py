@@ -15,6 +15,7 @@ from services.assignment.rules import (
     HoldLimits,
     hold_seconds,
     hold_token,
+    obstacles_counted,
     read_token,
     reason_of,
     refusal_of_choice,
@@ -104,11 +105,13 @@ def test_the_reason_of_several_obstacles(codes, reason):
 def test_where_none_could_be_picked_the_nearest_reason_is_told():
     busy, away = verdict("r1", "BUSY"), verdict("r2", "TIME_OFF")
     unfit, small = verdict("r3", "NOT_QUALIFIED"), verdict("r4", "PARTY_TOO_LARGE", "BUSY")
-    assert refusal_of_choice([away, busy, unfit]).reason == "SLOT_TAKEN"
-    assert refusal_of_choice([unfit, away]).reason == "NOT_AVAILABLE"
-    assert refusal_of_choice([unfit, small]).reason == "PARTY_TOO_LARGE"
-    assert refusal_of_choice([unfit, unfit]).metadata == {"obstacles": "NOT_QUALIFIED:2"}
-    assert refusal_of_choice([]) == Refusal("NO_CANDIDATE")
+    assert refusal_of_choice(obstacles_counted([away, busy, unfit])).reason == "SLOT_TAKEN"
+    assert refusal_of_choice(obstacles_counted([unfit, away])).reason == "NOT_AVAILABLE"
+    assert refusal_of_choice(obstacles_counted([unfit, small])).reason == "PARTY_TOO_LARGE"
+    assert refusal_of_choice(obstacles_counted([unfit, unfit])).metadata == {
+        "obstacles": "NOT_QUALIFIED:2"
+    }
+    assert refusal_of_choice(obstacles_counted([])) == Refusal("NO_CANDIDATE")
 
 
 def test_every_refusal_has_a_sentence():

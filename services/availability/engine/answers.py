@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.availability.domain import Question, Resource
+from services.availability.domain import ObstacleCode, Question, Resource
 from services.availability.engine.outcomes import Rejection
 from services.availability.rules.bits import Index
 from services.availability.rules.intervals import Minutes
@@ -89,6 +89,8 @@ class Matrix:
     months: Sequence[str]
     offered: Sequence[Sequence[int]]
     rejections: Sequence[Rejection]
+    # Where there is no slot, if asked for: how many are left out, by all their reasons.
+    rejection_counts: Mapping[tuple[ObstacleCode, ...], int]
     rejected_count: int
     tenant_time_zone: str
     result: str

@@ -1,7 +1,7 @@
 """Says what a search came to, and of those left out why."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -48,6 +48,23 @@ def rejections(
         yield Rejection(resource.id, reasons)
 
 
+def rejection_counts(
+    world: World, question: Question, contenders: Sequence[Contender], *, expansions: Expansions
+) -> Counter[tuple[ObstacleCode, ...]]:
+    """Counts those asked about by why they are left out, where nobody is free."""
+    counted = Counter(world.roster.ineligible(question.wanted))
+    counted.update(_absence(world, one, question, expansions) for one in contenders)
+    return counted
+
+
+def first_reasons(counted: Mapping[tuple[ObstacleCode, ...], int]) -> Counter[ObstacleCode]:
+    """Counts each resource for its first reason alone."""
+    found = Counter[ObstacleCode]()
+    for reasons, count in counted.items():
+        found[reasons[0]] += count
+    return found
+
+
 def outcome_of_nothing(
     world: World, question: Question, contenders: Sequence[Contender], expansions: Expansions
 ) -> Outcome:
@@ -61,7 +78,7 @@ def outcome_of_nothing(
     if low >= high:
         beyond = window.start >= bounds.latest
         return Outcome(0, None, horizon=beyond, notice=not beyond)
-    reasons = Counter(world.roster.ineligible(question.wanted))
+    reasons = first_reasons(world.roster.ineligible(question.wanted))
     for contender in islice(contenders, REASONS_MAX):
         reasons[_absence(world, contender, question, expansions)[0]] += 1
     return Outcome(0, None, reasons=reasons)

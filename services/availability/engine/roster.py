@@ -26,8 +26,8 @@ class Eligible:
     untils: Minutes | None
     # Whether they are all the tenant has.
     everybody: bool
-    # How many are kept out by what; counted when first asked.
-    ineligible: Counter[ObstacleCode] | None = None
+    # How many are kept out by what, all reasons together; counted when first asked.
+    ineligible: Counter[tuple[ObstacleCode, ...]] | None = None
     until_of: Mapping[str, int] = field(default_factory=dict)
 
     def until(self, resource_id: str) -> int:
@@ -86,12 +86,12 @@ class Roster:
             self._eligible.popitem(last=False)
         return made
 
-    def ineligible(self, wanted: Wanted) -> Counter[ObstacleCode]:
-        """Counts those asked about who may not serve, each for its first reason."""
+    def ineligible(self, wanted: Wanted) -> Counter[tuple[ObstacleCode, ...]]:
+        """Counts those asked about who may not serve, by all their reasons, the first one first."""
         eligible = self.eligible(wanted)
         if eligible.ineligible is None:
             eligible.ineligible = Counter(
-                reasons[0].code
+                tuple(dict.fromkeys(one.code for one in reasons))
                 for resource in self.asked(wanted)
                 if (reasons := ineligibility(resource, wanted))
             )

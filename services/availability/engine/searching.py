@@ -6,14 +6,19 @@ from itertools import islice
 
 import numpy as np
 
-from services.availability.domain import LAST_MINUTE, Resource
+from services.availability.domain import LAST_MINUTE, ObstacleCode, Resource
 from services.availability.engine.answers import Matrix, Paging, Slot, SlotPage
 from services.availability.engine.arrivals import travel_minutes
 from services.availability.engine.asking import Ask
 from services.availability.engine.figures import Figures
 from services.availability.engine.looking import Look, first_of_each
 from services.availability.engine.merging import Joint
-from services.availability.engine.outcomes import Rejection, outcome_of_nothing, rejections
+from services.availability.engine.outcomes import (
+    Rejection,
+    outcome_of_nothing,
+    rejection_counts,
+    rejections,
+)
 from services.availability.engine.paging import Continuation, continuation, page_token
 from services.availability.engine.surveying import Search, Surveying
 from services.availability.engine.tracing import Watch, trace_of
@@ -117,8 +122,11 @@ class Searching:
         *,
         with_resources: bool,
         rejections_max: int,
+        counting: bool = False,
     ) -> Matrix:
-        """Gives the answer in columns: whole, or a page of it."""
+        """Gives the answer in columns: whole, or a page of it; `counting` is for those who want to
+        know by which reasons how many are left out, where there is no slot.
+        """
         rest = None if paging is None else continuation(paging.question, paging.token)
         lanes = with_resources or rejections_max > 0
         search = await self._surveying.begin(
@@ -150,6 +158,7 @@ class Searching:
             months=months,
             offered=offered,
             rejections=left_out,
+            rejection_counts=self._counted(search) if counting and not outcome.starts else {},
             rejected_count=roster.count_asked(question.wanted) - len(kept),
             tenant_time_zone=search.world.tenant.time_zone,
             result=result_sentence(outcome, question.time_zone),
@@ -221,6 +230,11 @@ class Searching:
         free = frozenset(resource.id for resource in kept)
         found = rejections(search.whole, question, contenders, free, expansions=self._expansions)
         return list(islice(found, most))
+
+    def _counted(self, search: Search) -> Mapping[tuple[ObstacleCode, ...], int]:
+        question = search.question
+        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
+        return rejection_counts(search.whole, question, contenders, expansions=self._expansions)
 
     def _outcome(
         self, search: Search, look: Look, rest: Continuation | None, *, complete: bool

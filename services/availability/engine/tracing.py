@@ -6,7 +6,7 @@ from time import perf_counter
 
 from services.availability.engine.answers import Step, Trace
 from services.availability.engine.looking import Look
-from services.availability.engine.outcomes import rejections
+from services.availability.engine.outcomes import first_reasons, rejections
 from services.availability.engine.surveying import Search
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.slots import SlotTable
@@ -33,7 +33,7 @@ def trace_of(
 ) -> Trace:
     """Gives who dropped out at which step and why; `laps` are of asking, looking and listing."""
     world, question = search.whole, search.question
-    ineligible = world.roster.ineligible(question.wanted)
+    ineligible = first_reasons(world.roster.ineligible(question.wanted))
     why = ", ".join(f"{code} {count}" for code, count in sorted(ineligible.items()))
     tally = search.tally
     asked, looked, listed = laps

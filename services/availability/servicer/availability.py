@@ -94,6 +94,7 @@ class AvailabilityServicer(InsightCalls, availability_pb2_grpc.AvailabilityServi
             _matrix_paging(request),
             with_resources=request.with_resources,
             rejections_max=request.max_rejections,
+            counting=request.count_rejections,
         )
         return matrix_message(found, with_resources=request.with_resources)
 

@@ -8,7 +8,14 @@ from fairslot.type.v1 import type_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from kit import position
-from services.availability.domain import Merging, Obstacle, Question, Resource, Verdict
+from services.availability.domain import (
+    Merging,
+    Obstacle,
+    ObstacleCode,
+    Question,
+    Resource,
+    Verdict,
+)
 from services.availability.engine import Matrix, Rejection, SlotPage, Trace
 from services.availability.servicer.catalog_messages import (
     limits_message,
@@ -66,6 +73,10 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
         resource_ids=[resource.id for resource in found.resources],
         months=found.months,
         rejections=[_rejection_message(one) for one in found.rejections],
+        rejection_counts=[
+            pb.RejectionCount(reasons=map(_code, reasons), resource_count=count)
+            for reasons, count in sorted(found.rejection_counts.items())
+        ],
         rejected_count=found.rejected_count,
         tenant_time_zone=found.tenant_time_zone,
         freshness=position.encode(found.freshness),
@@ -102,8 +113,11 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
 
 
 def _rejection_message(one: Rejection) -> pb.Rejection:
-    code = type_pb2.Obstacle.Code.Value
-    return pb.Rejection(resource_id=one.resource_id, reasons=[code(r) for r in one.reasons])
+    return pb.Rejection(resource_id=one.resource_id, reasons=map(_code, one.reasons))
+
+
+def _code(reason: ObstacleCode) -> type_pb2.Obstacle.Code.ValueType:
+    return type_pb2.Obstacle.Code.Value(reason)
 
 
 def query_message(question: Question) -> pb.SlotQuery:

@@ -123,10 +123,15 @@ class Caller:
             for slot in reply.slots
         }
 
-    async def matrix(self, first: float = 0, last: float = 8, *, rejections=0, **more):
+    async def matrix(
+        self, first: float = 0, last: float = 8, *, rejections=0, counted=False, **more
+    ):
         query = {"service_type_id": "visit", "window": window(first, last), **more}
         request = availability_pb2.SearchSlotMatrixRequest(
-            query=query, with_resources=True, max_rejections=rejections
+            query=query,
+            with_resources=True,
+            max_rejections=rejections,
+            count_rejections=counted,
         )
         return await self("SearchSlotMatrix", request)
 

@@ -1,8 +1,10 @@
 """Availability as served: searches, checks and explanations over real gRPC on real servers."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from fairslot.availability.v1 import availability_pb2, schedule_pb2
+from fairslot.type.v1 import type_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.interval_pb2 import Interval
@@ -91,6 +93,26 @@ async def test_the_matrix_says_the_same_in_columns(team):
     assert [list(row.offered_days) for row in found.resources] == [[21], [21]]
     assert [(one.resource_id, list(one.reasons)) for one in found.rejections] == [("cy", [1])]
     assert found.rejected_count == 1
+
+
+async def test_where_nothing_is_free_all_left_out_are_counted_by_their_reasons(team, ledger):
+    await team.person("cy", active=False)
+    await team.person("di", capacity_min=2, capacity_max=4)
+    await team.person("ed", capacity_min=2, capacity_max=4, active=False)
+    free = await team.matrix(0, 1, party_size=1, rejections=10, counted=True)
+    assert len(free.rejections) == 3
+    assert not free.rejection_counts
+    for name in ("ada", "bo"):
+        told = await ledger.say(changed("of-" + name, resources=[name]))
+    token = position.encode({"ledger": told, "catalog": 0})
+    asked = await team.matrix(
+        0, 1, party_size=1, rejections=10, counted=True, at_least_as_fresh=token
+    )
+    counted = {tuple(one.reasons): one.resource_count for one in asked.rejection_counts}
+    assert counted == Counter(tuple(one.reasons) for one in asked.rejections)
+    busy = (type_pb2.Obstacle.BUSY,)
+    assert (counted[busy], sum(counted.values())) == (2, 5)
+    assert not (await team.matrix(0, 1, party_size=1, at_least_as_fresh=token)).rejection_counts
 
 
 async def test_why_nothing_is_free(team):
