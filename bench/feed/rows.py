@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from bench.feed import page
 from bench.feed.rig import Rig, rig
-from bench.feed.watchers import UNREAD, Watcher, channels, watching
+from bench.feed.watchers import UNREAD, Watcher, channels, share, watching
 from bench.table import Bench, Row
 
 EVENTS = 40
@@ -35,6 +36,8 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
             yield row
         bench.say("the gateway is killed")
         yield await killed(running)
+    async for row in page.rows(bench):
+        yield row
 
 
 async def delay(running: Rig, count: int) -> Row:
@@ -158,9 +161,3 @@ async def killed(running: Rig) -> Row:
         reached=last <= RESUME_SECONDS_MAX,
         note=f"{len(names)} changes, none missing at anybody",
     )
-
-
-def share(values: Sequence[float], part: float) -> float:
-    """Returns the value that a part of the others does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -91,3 +91,9 @@ async def watching(
             yield watchers
         finally:
             await stopped([*tasks, *heard])
+
+
+def share(values: Sequence[float], part: float) -> float:
+    """Returns the value that a part of the others does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
