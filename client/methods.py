@@ -164,6 +164,11 @@ GET_FAIRNESS = Method(
     matching_pb2.GetFairnessRequest,
     matching_pb2.GetFairnessResponse,
 )
+UPDATE_MATCHING_SETTINGS = Method(
+    f"{MATCHING_SERVICE}/UpdateSettings",
+    matching_pb2.UpdateSettingsRequest,
+    matching_pb2.UpdateSettingsResponse,
+)
 REPLAY_DECISIONS = Method(
     f"{MATCHING_SERVICE}/ReplayDecisions",
     matching_pb2.ReplayDecisionsRequest,

@@ -35,6 +35,8 @@ def reservations_scene(
 
     async def prepare(admin: Client, report: Report) -> None:
         await admin.call(methods.UPDATE_TENANT, stores.tenant())
+        if merges:
+            await admin.call(methods.UPDATE_MATCHING_SETTINGS, stores.settings())
         kinds = [
             Step(request.service_type.id, methods.CREATE_SERVICE_TYPE, request)
             for request in stores.service_types(replay)

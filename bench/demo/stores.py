@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from fairslot.availability.v1 import catalog_pb2, schedule_pb2
+from fairslot.matching.v1 import matching_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.type.dayofweek_pb2 import DayOfWeek
 from google.type.timeofday_pb2 import TimeOfDay
@@ -20,6 +21,16 @@ def tenant() -> catalog_pb2.UpdateTenantRequest:
     return catalog_pb2.UpdateTenantRequest(
         tenant=catalog_pb2.Tenant(display_name="Real reservations", time_zone=ZONE),
         request_id="demo/tenant",
+    )
+
+
+def settings() -> matching_pb2.UpdateSettingsRequest:
+    """Tables do not tire and none is dearer than another: what leaves the fewest seats empty is
+    best, however many tables it puts together.
+    """
+    return matching_pb2.UpdateSettingsRequest(
+        settings=matching_pb2.Settings(weights={"load": 0, "priority": 0, "joints": 0}),
+        request_id="demo/settings",
     )
 
 

@@ -28,7 +28,7 @@ from services.matching.peers import AssignmentPeer, AvailabilityPeer
 from services.matching.rules.policies import DECIDING_POLICY
 from services.matching.senders import encode
 from services.matching.servicer import MatchingServicer
-from services.matching.store import Decisions, Records, SettingsRows, Standings
+from services.matching.store import Decisions, Records, SettingsRows, Standings, Upkeep
 
 STREAM = "MATCHING"
 SUBJECTS = ("fairslot.matching.v1.>",)
@@ -144,7 +144,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             tasks=(
                 recorder.keep,
                 recorder.shadow,
-                recorder.forget,
+                Upkeep(settings.worker_database_url).run,
                 linker.run,
                 relay.run,
                 *drifting_of(settings, bus, engine, standings, clock),

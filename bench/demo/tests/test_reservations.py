@@ -12,6 +12,8 @@ import pytest
 from bench.demo import stores
 from bench.demo.jobs import habits_of
 from bench.demo.reservations import ZONE, play_of, read_replay, weeks_ahead
+from services.matching.rules.policies import policy_named
+from services.matching.rules.settings import wrong_weights
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 REAL = Path(__file__).parents[4] / "shared/data/restaurant/reservations_dev.csv.gz"
@@ -100,6 +102,7 @@ def test_the_real_file_makes_messages_that_obey_their_protos() -> None:
     )
     messages = [
         stores.tenant(),
+        stores.settings(),
         *stores.service_types(replay),
         *stores.resources(replay),
         *list(stores.schedules(replay))[:50],
@@ -125,3 +128,11 @@ def test_with_merges_tables_know_their_neighbours_and_nobody_forgets(file: Path)
     assert next(stores.service_types(read_replay(file, NOW))).service_type.merge_policy == (
         kind.SINGLE_ONLY
     )
+
+
+def test_with_merges_nothing_speaks_for_a_table_but_the_seats_it_fills() -> None:
+    weights = dict(stores.settings().settings.weights)
+    assert not wrong_weights(weights)
+    left = policy_named("v2").weighed(weights)
+    # People are fairly treated and customers come again; a table of the replay has neither.
+    assert {rule.name for rule in left.by_day} == {"fairness", "fit", "continuity"}

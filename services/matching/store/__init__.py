@@ -10,6 +10,7 @@ from services.matching.store.decisions import (
 )
 from services.matching.store.settings import SettingsRows
 from services.matching.store.standings import Standing, Standings
+from services.matching.store.upkeep import Upkeep
 
 __all__ = [
     "Commit",
@@ -21,4 +22,5 @@ __all__ = [
     "SettingsRows",
     "Standing",
     "Standings",
+    "Upkeep",
 ]

@@ -17,8 +17,6 @@ LEADER_LOCK = 0x_FA12_3A7C
 # A ranking answers for commits this long after it; clocks of two machines may differ by the slack.
 LINKED_FOR = "24 hours"
 CLOCK_SLACK = "5 seconds"
-# Forgotten in one go.
-FORGET_MAX = 5_000
 
 KEEP = """
 INSERT INTO matching.ranking (tenant_id, id, at, policy, service_type_id, booking_request_id,
@@ -63,12 +61,6 @@ SELECT p.ranking_id, p.at, p.deciding_policy, p.other_policy, p.comparison,
 FROM matching.shadow_pair p
 WHERE p.tenant_id = %(tenant_id)s AND p.at >= %(start)s AND p.at < %(end)s
 ORDER BY p.at DESC, p.ranking_id LIMIT %(limit)s
-"""
-FORGET = f"""
-DELETE FROM matching.ranking WHERE ctid = ANY (ARRAY(
-  SELECT r.ctid FROM matching.ranking r WHERE r.at < now() - interval '{LINKED_FOR}'
-  AND NOT EXISTS (SELECT FROM matching.decision d
-    WHERE d.tenant_id = r.tenant_id AND d.ranking_id = r.id) LIMIT {FORGET_MAX}))
 """
 
 
@@ -197,11 +189,6 @@ class Records:
                     Jsonb(pair.comparison),
                 ),
             )
-
-    async def forget(self) -> int:
-        """Deletes rankings that led to nothing; returns how many."""
-        async with borrowed(self._pool) as connection, translated():
-            return (await connection.execute(FORGET)).rowcount
 
     @asynccontextmanager
     async def lead(self) -> AsyncIterator[Connection | None]:

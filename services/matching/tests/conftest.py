@@ -14,6 +14,8 @@ class Kept:
     url: str
     worker_url: str
     nats_url: str
+    # Sees every tenant, and may set rows back in time.
+    admin_url: str
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +24,5 @@ def kept(servers, role_secret, templates):
     drop_database(servers.database_url, name)
     url = create_database(servers.database_url, name, template=templates("matching"))
     urls = urls_of("matching", admin_url=url, secret=role_secret)
-    yield Kept(urls.app, urls.worker, servers.nats_url)
+    yield Kept(urls.app, urls.worker, servers.nats_url, url)
     drop_database(servers.database_url, name)

@@ -42,7 +42,6 @@ TOGETHER_MAX = 64
 TOGETHER_SECONDS = 0.05
 TRIES_MAX = 3
 RETRY_SECONDS = 0.1
-FORGET_SECONDS = 600.0
 # Which policy runs beside the deciding one, by tenant; no name: none does.
 SHADOW_FLAG = "shadow-policy"
 
@@ -124,15 +123,6 @@ class Recorder:
                 await self._records.keep_pair(_pair(one, comparison))
             except (Fault, psycopg.Error, OSError) as error:
                 log.warning("a shadow decision is lost", error=repr(error))
-
-    async def forget(self) -> None:
-        """Forgets rankings that led to nothing, for ever."""
-        while True:
-            await asyncio.sleep(FORGET_SECONDS)
-            try:
-                await self._records.forget()
-            except (Fault, psycopg.Error, OSError) as error:
-                log.warning("old rankings were not forgotten", error=repr(error))
 
     async def _kept_if_it_can(self, note: Note) -> KeptRanking | None:
         """Returns what is to be stored. What cannot be written down must not end all keeping."""

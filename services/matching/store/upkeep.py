@@ -1,0 +1,74 @@
+"""Forgets what nobody will ask for any more: old keys, told events, rankings, decisions, pairs."""
+
+import asyncio
+from collections import Counter
+
+import psycopg
+
+from kit.db import Connection
+from kit.logs import logger
+from services.matching.store.decisions import LINKED_FOR
+
+log = logger("matching")
+
+INTERVAL_SECONDS = 600.0
+# Deleted by one statement, and statements per table and round at most.
+ROWS_MAX = 5_000
+STATEMENTS_MAX = 20
+# Kept at least 72 hours; a day more for clocks and weekends.
+KEYS_KEPT = "96 hours"
+# What was published is in the stream; the rows stay for whoever looks into what happened.
+EVENTS_KEPT = "7 days"
+# Decisions can be looked back on for a year and a month, as fairness is compared by months.
+DECISIONS_KEPT = "400 days"
+PAIRS_KEPT = "90 days"
+
+# Decisions go before the rankings that they hold.
+PAST = {
+    "idem": f"t.at < now() - interval '{KEYS_KEPT}'",
+    "outbox": f"t.published AND t.at < now() - interval '{EVENTS_KEPT}'",
+    "shadow_pair": f"t.at < now() - interval '{PAIRS_KEPT}'",
+    "decision": f"t.at < now() - interval '{DECISIONS_KEPT}'",
+    "ranking": f"""t.at < now() - interval '{LINKED_FOR}' AND NOT EXISTS (
+      SELECT FROM matching.decision d WHERE d.tenant_id = t.tenant_id AND d.ranking_id = t.id)""",
+}
+
+
+class Upkeep:
+    """Runs beside the service."""
+
+    def __init__(self, url: str) -> None:
+        """Takes the URL of the worker's role, which sees every tenant."""
+        self._url = url
+
+    async def run(self) -> None:
+        """Forgets for ever; a failure is tried again at the next round."""
+        while True:
+            try:
+                await self.forget()
+            except (psycopg.Error, OSError) as error:
+                log.warning("what is past was not forgotten", error=repr(error))
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    async def forget(self) -> Counter[str]:
+        """Deletes what is past its time; gives how many rows of each table."""
+        connection: Connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, application_name="matching-upkeep"
+        )
+        gone: Counter[str] = Counter()
+        async with connection:
+            for table, past in PAST.items():
+                for _ in range(STATEMENTS_MAX):
+                    deleted = await _deleted(connection, table, past)
+                    gone[table] += deleted
+                    if deleted < ROWS_MAX:
+                        break
+        return gone
+
+
+async def _deleted(connection: Connection, table: str, past: str) -> int:
+    statement = (
+        f"DELETE FROM matching.{table} WHERE ctid = ANY (ARRAY("
+        f"SELECT t.ctid FROM matching.{table} t WHERE {past} LIMIT {ROWS_MAX}))"
+    )
+    return (await connection.execute(statement)).rowcount
