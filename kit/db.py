@@ -5,7 +5,9 @@ compiled once.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,11 +30,41 @@ Result = TypeVar("Result")
 
 POOL_WAIT_SECONDS = 3.0
 CONNECT_SECONDS = 3
+# How long a server may take to say that it has ended a statement whose caller is gone.
+GIVEN_UP_SECONDS = 0.5
 TRIES_MAX = 3
 RETRY_SECONDS_MIN = 0.005
 RETRY_SECONDS_MAX = 0.05
 # What PostgreSQL undoes whole and a second try may finish.
 RETRYABLE = (errors.SerializationFailure, errors.DeadlockDetected)
+
+
+class Session(psycopg.AsyncConnection[TupleRow]):
+    """A session that is hung up where the server does not answer a statement that was given up:
+    a silent one would keep its caller, and its place in the pool, for ten seconds more.
+    """
+
+    _hanging_up: asyncio.TimerHandle | None = None
+
+    async def wait(self, *args: Any, **named: Any) -> Any:
+        """Waits as the library does; what was answered need not be hung up."""
+        try:
+            return await super().wait(*args, **named)
+        finally:
+            if self._hanging_up is not None:
+                self._hanging_up.cancel()
+                self._hanging_up = None
+
+    async def cancel_safe(self, *, timeout: float = GIVEN_UP_SECONDS) -> None:
+        """Asks the server to end what it does; called where a statement is given up."""
+        loop = asyncio.get_running_loop()
+        self._hanging_up = loop.call_later(GIVEN_UP_SECONDS, self._hang_up)
+        await super().cancel_safe(timeout=min(timeout, GIVEN_UP_SECONDS))
+
+    def _hang_up(self) -> None:
+        # The descriptor stays the library's: whoever waits at it finds the connection's end.
+        with socket.socket(fileno=os.dup(self.pgconn.socket)) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
 
 
 @asynccontextmanager
@@ -42,6 +74,7 @@ async def open_pool(
     """Opens a pool of up to `size` connections and closes it with the block."""
     pool: Pool = AsyncConnectionPool(
         url,
+        connection_class=Session,
         min_size=1,
         max_size=size,
         timeout=POOL_WAIT_SECONDS,
