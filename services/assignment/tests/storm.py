@@ -38,6 +38,8 @@ class Storm:
     resources: int = 6
     starts: int = 24
     ttl_seconds: float = 0.5
+    # How long a client waits for an answer unless it gives up early.
+    call_seconds: float = CALL_SECONDS
     drop: float = 0.05
     again: float = 0.2
     ops: list[Op] = field(default_factory=list)
@@ -135,8 +137,10 @@ class Storm:
 
     async def _tried(self, rng, client, write, work, *, patient=False, **about) -> Outcome | None:
         call = kit_call.Call(method=write.method, request_id="")
-        seconds = CALL_SECONDS if patient or rng.random() >= self.drop else rng.random() * 0.004
-        call.deadline_at = time.monotonic() + CALL_SECONDS
+        seconds = self.call_seconds
+        if not patient and rng.random() < self.drop:
+            seconds = rng.random() * 0.004
+        call.deadline_at = time.monotonic() + self.call_seconds
         token = kit_call.current.set(call)
         began = time.monotonic()
         outcome, ended, why = None, Ended.INFO, ""

@@ -1,11 +1,10 @@
-"""A database without a free session, or cut off in the middle of an answer."""
+"""A database without a free session, cut off in the middle of an answer, or gone silent."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from kit import call as kit_call
 from kit.fault import TimedOut, Unavailable
 from services.assignment.tests.books import key, open_books, reason, slot, violations
+from services.assignment.tests.storm import Storm
+from services.assignment.tests.wires import wired
 
 DEADLINE_SECONDS = 0.6
 
@@ -56,69 +57,17 @@ async def test_without_a_free_session_calls_end_by_their_deadline_and_later_ones
     assert violations(ledger_database.admin_url) == {}
 
 
-class Wire:
-    """A wire to the database that can be cut when an answer is on its way."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
-        self.cuts = False
-        self.ends: dict[asyncio.Task, list] = {}
-
-    async def serve(self, reader, writer) -> None:
-        own = self.ends.setdefault(asyncio.current_task(), [writer])
-
-        async def pump(source, sink, *, answers: bool) -> None:
-            with contextlib.suppress(OSError):
-                while data := await source.read(65536):
-                    if answers and self.cuts:
-                        writer.transport.abort()
-                        break
-                    sink.write(data)
-
-        with contextlib.suppress(OSError):
-            there, back = await asyncio.open_connection(self.host, self.port)
-            own.append(back)
-            asking = asyncio.create_task(pump(reader, back, answers=False))
-            await pump(there, writer, answers=True)
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-        self.hang_up(own)
-
-    def hang_up(self, ends) -> None:
-        for end in ends:
-            end.transport.abort()
-
-
-@contextlib.asynccontextmanager
-async def wired(url: str):
-    """A wire, and the URL of the database through it."""
-    parts = urlsplit(url)
-    wire = Wire(parts.hostname, parts.port)
-    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    netloc = f"{parts.username}:{parts.password}@127.0.0.1:{port}"
-    try:
-        yield wire, urlunsplit(parts._replace(netloc=netloc))
-    finally:
-        server.close()
-        for ends in wire.ends.values():
-            wire.hang_up(ends)
-        await asyncio.gather(*wire.ends, return_exceptions=True)
-        # The loop closes what was hung up in its next turn.
-        await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize("rounds", [4, pytest.param(200, marks=pytest.mark.soak)])
 async def test_an_answer_lost_on_the_wire_is_found_under_its_key(ledger_database, rounds):
     async with wired(ledger_database.url) as (wire, url), open_books(url, size=2) as books:
         await books.hold("r1", at=slot(-4))
         for turn in range(rounds):
             write, at = key("PlaceHold"), slot(turn * 2)
-            wire.cuts = True
+            wire.answers = "cut"
             with pytest.raises((Unavailable, TimedOut, TimeoutError)), deadline(0.3):
                 async with asyncio.timeout(0.3):
                     await books.hold("r1", at=at, write=write)
-            wire.cuts = False
+            wire.answers = "pass"
             outcome = await eventually(
                 lambda write=write, at=at: books.hold("r1", at=at, write=write)
             )
@@ -133,3 +82,36 @@ async def eventually(work):
             return await work()
         await asyncio.sleep(0.05)
     raise AssertionError("the database is not found again")
+
+
+@pytest.mark.parametrize("silences", [3, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.timeout(900)
+async def test_answers_that_are_swallowed_again_and_again_break_no_promise(
+    ledger_database, silences
+):
+    """The way back is silent for a while; calls that commit are among those it swallows."""
+    waits_seconds = 0.4
+    async with wired(ledger_database.url) as (wire, url), open_books(url, size=8) as books:
+        storm = Storm(books, call_seconds=waits_seconds)
+
+        async def silencing() -> None:
+            for _ in range(silences):
+                known, wire.answers = wire.swallowed, "swallow"
+                while wire.swallowed == known:
+                    await asyncio.sleep(0.01)
+                wire.answers = "pass"
+                known = len(storm.ops)
+                while sum(op.outcome == "ok" for op in storm.ops[known:]) < 8:
+                    await asyncio.sleep(0.02)
+
+        silence = asyncio.create_task(silencing())
+        while not silence.done():
+            await storm.run(clients=8, seconds=0.5)
+        await silence
+    report = storm.report(ledger_database.admin_url)
+    print(storm.figures(report), f"answers swallowed: {wire.swallowed}")
+    assert any(op.outcome == "info" for op in storm.ops)
+    assert report.violations == []
+    assert violations(ledger_database.admin_url) == {}
+    # Nobody waits for a silent database much longer than for his own deadline.
+    assert max(op.completed - op.invoked for op in storm.ops) < waits_seconds + 3
