@@ -53,6 +53,7 @@ def allocation_changed(payload: Json) -> events_pb2.AllocationChanged:
         request_version=payload.get("request_version", 0),
         left=[events_pb2.AllocatedResource(**found) for found in payload.get("left", ())],
         risks=map(_risk, payload.get("risks", ())),
+        held_by=payload.get("held_by", ""),
     )
 
 

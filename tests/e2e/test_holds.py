@@ -24,6 +24,7 @@ def test_live_holds_are_listed_until_they_are_resolved(shop, new_tenant):
     listed = viewer.get("/v1/holds").body["holds"]
     assert [one["id"] for one in listed] == [first["id"], second["id"]]
     assert all(one["token"] == "" and one["state"] == "HELD" for one in listed)
+    assert {one["heldBy"] for one in listed} == {"planner"}
     assert [one["expiresAt"] for one in listed] == [first["expiresAt"], second["expiresAt"]]
     page = viewer.get("/v1/holds", pageSize=1).body
     rest = viewer.get("/v1/holds", pageSize=1, pageToken=page["nextPageToken"]).body

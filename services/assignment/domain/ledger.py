@@ -96,6 +96,7 @@ class Allocation:
     party_size: int = 0
     held_at: datetime | None = None
     expires_at: datetime | None = None
+    held_by: str = ""
     reason: str = ""
     assigned_by: str = ""
     assigned_at: datetime | None = None

@@ -57,6 +57,7 @@ def hold(
         booking_request_id=allocation.booking_request_id,
         service_type_id=allocation.service_type_id,
         party_size=allocation.party_size,
+        held_by=allocation.held_by,
         freshness=freshness(outcome.generations),
     )
     if allocation.expires_at is not None and allocation.held_at is not None:

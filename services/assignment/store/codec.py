@@ -50,6 +50,7 @@ def allocation_of(record: Record) -> Allocation:
         party_size=record["party_size"],
         held_at=moment(record.get("held_at")),
         expires_at=moment(record.get("hold_expires_at")),
+        held_by=record.get("held_by", ""),
         reason=record["reason"],
         assigned_by=record.get("assigned_by", ""),
         assigned_at=moment(record.get("assigned_at")),

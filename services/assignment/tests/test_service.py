@@ -22,7 +22,7 @@ async def test_a_request_is_held_confirmed_cancelled_and_given_to_another(
     wanted = await ann.want("q1", party_size=2, labels={"colour": "red"})
     assert (wanted.id, wanted.state, wanted.etag) == ("q1", request_pb2.BookingRequest.OPEN, "1")
     held = await ann.hold("r1", booking_request_id="q1")
-    assert held.state == pb.Hold.HELD
+    assert (held.state, held.held_by) == (pb.Hold.HELD, "ann")
     assert held.ttl_remaining.ToTimedelta() == timedelta(seconds=90)
     assert held.party_size == 2
     assert held.end.ToDatetime(UTC) == at(1)

@@ -138,7 +138,7 @@ def _allocation(event: Event) -> AllocationMoved:
     }
     if said.risks:
         common |= {"flags": ["AT_RISK"], "risks": [MessageToDict(risk) for risk in said.risks]}
-    hold = {"state": _hold_state(state(said.state)), **common}
+    hold = {"state": _hold_state(state(said.state)), "heldBy": said.held_by, **common}
     if said.HasField("expires_at"):
         hold["expiresAt"] = said.expires_at.ToJsonString()
     assignment = {

@@ -31,6 +31,7 @@ def allocation(name="a1", version=1, state="HELD", previous="STATE_UNSPECIFIED",
         party_size=2,
         reason="nearest",
         actor="ada",
+        held_by="ben",
     )
     said.at.FromDatetime(AT)
     said.slot.start_time.FromJsonString("2027-03-01T10:00:00Z")

@@ -82,6 +82,7 @@ async def test_each_event_becomes_one_entry_in_order(bus):
     assert {("holds", "a7"), ("requests", "q1"), ("catalog", "r1"), ("catalog", "r2")} <= ids
     first = next(one for entry in entries for one in changes(entry) if one.id == "a0")
     assert first.payload["resourceIds"] == ["r1"]
+    assert first.payload["heldBy"] == "ben"
     assert first.version == 1
     assert first.at.ToJsonString() == "2027-03-01T09:30:00Z"
 

@@ -70,7 +70,7 @@ export interface Hold {
   serviceTypeId: string;
   partySize: number;
   state: string;
-  actor?: string;
+  heldBy: string;
 }
 
 export interface Schedule {

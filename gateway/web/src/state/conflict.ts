@@ -98,7 +98,7 @@ async function served(
   const holder = request ? world.holds.get(request.assignmentId) : undefined;
   return {
     title: "This request was served while you worked on it",
-    who: now?.assignedBy || holder?.actor || trace?.actor || SOMEBODY,
+    who: now?.assignedBy || holder?.heldBy || trace?.actor || SOMEBODY,
     theirs: now
       ? `${world.planText(now.resourceIds)}, ${span(world, now.start, now.end)}`
       : `The request is ${state}`,

@@ -54,6 +54,6 @@ export function holdOf(change: Change): Hold {
     serviceTypeId: text(payload.serviceTypeId),
     partySize: Number(payload.partySize ?? 0),
     state: text(payload.state) || change.kind,
-    actor: text(payload.actor),
+    heldBy: text(payload.heldBy),
   };
 }
