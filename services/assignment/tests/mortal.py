@@ -1,21 +1,24 @@
-"""A PostgreSQL of one's own, to be killed whole and started again."""
+"""Servers of one's own, to be killed whole, stopped for a while, and started again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deploy.local.database import create_database, set_up
+from deploy.local.ports import Ports
 from deploy.local.postgres import postgres_program
 from deploy.local.process import Program, launched
 from deploy.local.rundir import RunDir
+from deploy.local.servers import nats_program
 
 STARTS_MAX = 40
 PAUSE_SECONDS = 0.05
@@ -47,16 +50,30 @@ class Mortal:
                     self.ready_seconds.append(asyncio.get_running_loop().time() - began)
                     return
                 await asyncio.sleep(PAUSE_SECONDS)
-        raise AssertionError("PostgreSQL does not start")
+        raise AssertionError(f"{self.program.name} does not start")
 
     async def kill(self) -> None:
         """Kills the server and all its sessions."""
         assert self.process is not None
         self.kills += 1
+        self._tell(signal.SIGKILL)
+        await self.process.wait()
+
+    async def stand_still(self, seconds: float) -> None:
+        """Stops the server and all its sessions in the middle of what they do, for that long."""
+        self._tell(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._tell(signal.SIGCONT)
+
+    def _tell(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        if self.process.returncode is not None:
+            return
         for pid in (self.process.pid, *children_of(self.process.pid)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await self.process.wait()
+                os.kill(pid, number)
 
     async def killing(self, *, every_seconds: float, times: int) -> None:
         """Kills it so often, each time that long after it was ready."""
@@ -67,21 +84,54 @@ class Mortal:
 
 
 @asynccontextmanager
-async def mortal_postgres(path: Path) -> AsyncIterator[Mortal]:
-    """Makes and starts one in a directory of its own."""
+async def mortal_postgres(
+    path: Path, *, env: Mapping[str, str] | None = None, wal: Path | None = None, **settings: str
+) -> AsyncIterator[Mortal]:
+    """Makes and starts one in a directory of its own; its log of writes may lie elsewhere."""
     run = RunDir(path)
     run.prepare()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program, url = await postgres_program(run, port, run.secrets())
-    server = Mortal(program, url)
+    program, url = await postgres_program(run, free_port(), run.secrets())
+    more = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    data = Path(program.command[program.command.index("-D") + 1])
+    if wal is not None:
+        shutil.copytree(data / "pg_wal", wal)
+        for place in (wal, *wal.rglob("*")):
+            os.chown(place, *program.user)
+        shutil.rmtree(data / "pg_wal")
+        (data / "pg_wal").symlink_to(wal)
+    server = Mortal(
+        replace(program, command=(*program.command, *more), env={**program.env, **(env or {})}),
+        url,
+    )
     await server.start()
     try:
         yield server
     finally:
         await server.kill()
         run.forget_moved_data()
+
+
+@asynccontextmanager
+async def mortal_nats(path: Path) -> AsyncIterator[Mortal]:
+    """Makes and starts one in a directory of its own, configured as the stack's."""
+    run = RunDir(path)
+    run.prepare()
+    ports = Ports({"nats": free_port(), "nats-monitor": free_port()})
+    password = run.secrets()["nats"]
+    program = nats_program(run, ports, password)
+    server = Mortal(program, f"nats://fairslot:{password}@{ports.address('nats')}")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def children_of(pid: int) -> list[int]:

@@ -44,6 +44,8 @@ class Storm:
     again: float = 0.2
     ops: list[Op] = field(default_factory=list)
     retries: int = 0
+    # Whether a hold surely lives until the moment the database named; not where its clock jumps.
+    clock_stands: bool = True
     # A client's bug to be caught: it repeats a call without an answer under another key.
     forgets_keys: bool = False
 
@@ -178,7 +180,9 @@ class Storm:
         if allocation is None:
             return {}
         more = {}
-        if allocation.state.value == "HELD":
+        if allocation.state.value == "HELD" and not self.clock_stands:
+            more["expires"] = float("-inf")
+        elif allocation.state.value == "HELD":
             more["expires"] = allocation.expires_at.timestamp() - self._epoch - MARGIN_SECONDS
         return {
             "allocation_id": allocation.id,
