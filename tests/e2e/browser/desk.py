@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
 from deploy.local.rundir import ROOT
@@ -13,6 +14,7 @@ from tests.e2e.browser.site import Site
 SHOTS = ROOT / ".run" / "browser"
 TABS_MAX = 120
 WAIT_MS = 10_000
+SERIOUS = {"serious", "critical"}
 
 
 class Desk:
@@ -125,6 +127,22 @@ class Desk:
             )
         )
 
+    async def part(self, name: str) -> None:
+        """Goes to a part of the page."""
+        await self.page.get_by_role("button", name=name, exact=True).click()
+        await expect(self.page.get_by_role("heading", name=re.compile(f"^{name}"))).to_be_visible()
+
+    async def conflict_by_keys(self, site: Site, hour: int) -> None:
+        """Moves q1 to Bruno by keys, too late: somebody else brings it to an hour meanwhile."""
+        keys = self.page.keyboard
+        await self.tab_to(re.compile("^Assignment.*for q1"))
+        await keys.press("m")
+        await keys.press("ArrowDown")
+        await expect(self.page.get_by_test_id("verdict")).to_have_class(re.compile("free"))
+        site.moved("q1", "ada", hour)
+        await keys.press("Enter")
+        await expect(self.page.get_by_role("dialog")).to_be_visible()
+
     async def changes(self) -> list[str]:
         """What happened lately, as the page was told: topic/id/version of each change."""
         told = self.page.locator("[data-change]")
@@ -136,6 +154,18 @@ class Desk:
         path = SHOTS / f"{name}.png"
         await self.page.screenshot(path=path)
         return path
+
+    async def fine(self, name: str) -> None:
+        """Keeps a picture and asks axe-core; fails on what it finds serious."""
+        await self.shot(name)
+        found = (await Axe().run(self.page)).response["violations"]
+        told = [
+            f"{one['id']} ({one['impact']}): {node['html'][:200]} {node.get('failureSummary', '')}"
+            for one in found
+            if one["impact"] in SERIOUS
+            for node in one["nodes"][:4]
+        ]
+        assert not told, "\n".join(told)
 
 
 def kept(name: str, figures: dict[str, Any]) -> None:

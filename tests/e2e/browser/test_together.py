@@ -1,6 +1,7 @@
 """Two planners at once: each sees the other's doing, and nobody overwrites anybody unawares."""
 
 import asyncio
+import re
 import time
 
 import pytest
@@ -45,7 +46,7 @@ async def test_both_drag_one_assignment_and_the_later_is_told_who_was_first(open
     await expect(theirs).to_contain_text("anna")
     await expect(theirs).to_contain_text("10:00")
     await expect(mine).to_contain_text("11:00")
-    await ben.shot("conflict")
+    await ben.fine("conflict")
     await dialog.get_by_role("button", name="Keep theirs").click()
     await expect(ben.block("Assignment", "Bruno", "10:00")).to_be_visible()
     await expect(ben.block("Assignment", "11:00–")).to_have_count(0)
@@ -73,8 +74,9 @@ async def test_a_slot_that_was_just_taken_is_told_with_what_is_free_instead(open
     dialog = ben.page.get_by_role("dialog")
     await expect(dialog).to_contain_text("Somebody was quicker")
     await expect(dialog.get_by_label("Their version")).to_contain_text("anna")
-    await ben.shot("taken")
-    await dialog.locator(".alternatives button").first.click()
+    await ben.fine("taken")
+    await ben.tab_to(re.compile("^[0-9]+% "))
+    await ben.page.keyboard.press("Enter")
     await expect(ben.block("Assignment", "for q1")).to_be_visible()
 
 
@@ -148,6 +150,7 @@ async def test_a_hold_is_seen_by_all_and_by_who_comes_later(open_desk, site):
     await expect(held).to_be_visible()
     await expect(ben.request("q1")).to_contain_text("held")
     await held.click()
+    await ben.fine("held-by-another")
     await expect(ben.page.locator(".details")).to_contain_text("Only anna can confirm")
     await expect(ben.page.get_by_role("button", name="Confirm")).to_be_disabled()
     await anna.page.get_by_role("button", name="Confirm").click()
