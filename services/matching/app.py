@@ -28,7 +28,14 @@ from services.matching.peers import AssignmentPeer, AvailabilityPeer
 from services.matching.rules.policies import DECIDING_POLICY
 from services.matching.senders import encode
 from services.matching.servicer import MatchingServicer
-from services.matching.store import Decisions, Records, SettingsRows, Standings, Upkeep
+from services.matching.store import (
+    CustomerRows,
+    Decisions,
+    Records,
+    SettingsRows,
+    Standings,
+    Upkeep,
+)
 
 STREAM = "MATCHING"
 SUBJECTS = ("fairslot.matching.v1.>",)
@@ -105,11 +112,13 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
     ):
         clock, flags = SystemClock(), Flags(settings.flags_path)
         free, ledger = AvailabilityPeer(availability), AssignmentPeer(assignment)
+        customers = CustomerRows(database)
         records = Records(background, settings.worker_database_url)
         recorder = Recorder(
             records=records,
             availability=free,
             assignment=ledger,
+            customers=customers,
             pool=comparers,
             clock=clock,
             flag=partial(flags.text, default=""),
@@ -118,6 +127,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             availability=free,
             assignment=ledger,
             ledger=ledger,
+            customers=customers,
             pool=solvers,
             workers=settings.solver_threads,
             new_key=lambda: uuid.uuid4().hex,
@@ -125,6 +135,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         engine = Engine(
             availability=free,
             assignment=ledger,
+            customers=customers,
             note=recorder.note,
             settings=SettingsRows(database),
             policy_of=partial(flags.text, POLICY, default=DECIDING_POLICY),

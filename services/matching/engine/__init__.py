@@ -11,12 +11,13 @@ from services.matching.engine.fairness import Fairness, FairnessCall, FairnessRo
 from services.matching.engine.outside import (
     Assignment,
     Availability,
+    Customers,
     Matrix,
     Offer,
     Offers,
     Workload,
 )
-from services.matching.engine.ranking import Ranked, rank
+from services.matching.engine.ranking import STRANGERS, Ranked, rank
 from services.matching.rules.policies import DECIDING_POLICY, policy_named
 from services.matching.rules.settings import USUAL, Settings
 
@@ -25,6 +26,7 @@ __all__ = [
     "DEFAULT_MAX_REJECTIONS",
     "Assignment",
     "Availability",
+    "Customers",
     "Engine",
     "Fairness",
     "FairnessCall",
@@ -77,13 +79,17 @@ class Engine:
         *,
         availability: Availability,
         assignment: Assignment,
+        customers: Customers = STRANGERS,
         note: Note = not_noted,
         settings: SettingsStore | None = None,
         policy_of: Callable[[str], str] = always_deciding,
     ) -> None:
-        """Keeps the two contexts it asks, who is told of each ranking, and what tenants want."""
+        """Keeps the two contexts it asks, who knows customers, who is told of each ranking, and
+        what tenants want.
+        """
         self._availability = availability
         self._assignment = assignment
+        self._customers = customers
         self._note = note
         self._settings = settings
         self._policy_of = policy_of
@@ -93,7 +99,7 @@ class Engine:
         if not call.policy:
             call = replace(call, policy=self.deciding())
         settings = await self.settings()
-        ranked = await rank(call, self._availability, self._assignment, settings)
+        ranked = await rank(call, self._availability, self._assignment, settings, self._customers)
         self._note(call, ranked)
         return ranked.ranking
 

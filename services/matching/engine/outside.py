@@ -64,7 +64,7 @@ class Workload:
     # elsewhere, which fairness leaves out; None: not said, and none.
     minutes: Column | None = None
     legacy: Column | None = None
-    # Who served the customer before, and how often.
+    # Who served the customer lately, and how often.
     familiar: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -134,3 +134,21 @@ class Assignment(Protocol):
     ) -> Workload:
         """Returns the work in the window of these resources, by local days of the zone."""
         ...
+
+
+class Customers(Protocol):
+    """Knows who served whom."""
+
+    async def served_by(self, customer_hash: str, *, but_for: str) -> Mapping[str, int]:
+        """Returns who was assigned to a customer lately, and how often; the allocation `but_for`
+        does not count.
+        """
+        ...
+
+
+class Strangers:
+    """Knows no customer."""
+
+    async def served_by(self, customer_hash: str, *, but_for: str) -> Mapping[str, int]:
+        """Returns nobody."""
+        return {}

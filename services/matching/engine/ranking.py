@@ -1,6 +1,7 @@
 """Ranks candidates: asks availability and assignment once each, then scores and explains."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -22,13 +23,23 @@ from services.matching.engine.hopeless import with_next_steps
 from services.matching.engine.joint import Choices, joint_choices, unknown
 from services.matching.engine.layout import Scope, lay_out
 from services.matching.engine.merging import merging_of
-from services.matching.engine.outside import Assignment, Availability, Matrix, Workload
+from services.matching.engine.outside import (
+    Assignment,
+    Availability,
+    Customers,
+    Matrix,
+    Strangers,
+    Workload,
+)
 from services.matching.engine.people import Pool, pools
 from services.matching.engine.scoring import Tables, best, tabulate
 from services.matching.rules.filters import Asked, failures
 from services.matching.rules.policies import POLICIES, Policy, policy_named
+from services.matching.rules.preferences import CONTINUITY
 from services.matching.rules.sentences import nothing_sentence
 from services.matching.rules.settings import USUAL, Settings
+
+STRANGERS = Strangers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ async def rank(
     availability: Availability,
     assignment: Assignment,
     settings: Settings = USUAL,
+    customers: Customers = STRANGERS,
 ) -> Ranked:
     """Ranks who could serve, best first. Nobody is an answer too, never an error.
 
@@ -86,10 +98,12 @@ async def rank(
     inputs = Inputs(question, matrix, _slot_start(call.slot), settings=settings)
     scope = scope_of(inputs, policy)
     if not scope.layout.empty:
-        work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
+        work = await work_of(
+            scope, availability, assignment, customers, fresh=call.at_least_as_fresh
+        )
         inputs = replace(inputs, work=work)
     if wants_merges(inputs, scope, limit=call.limit):
-        parts = await _parts(call, inputs, policy, availability, assignment)
+        parts = await _parts(call, scope, availability, assignment, customers)
         inputs = replace(inputs, parts=parts)
     ranking = _decided(inputs, scope, limit=call.limit, max_rejections=call.max_rejections)
     # Who wants no reasons wants no advice either.
@@ -106,26 +120,27 @@ def wants_merges(inputs: Inputs, scope: Scope, *, limit: int) -> bool:
 
 async def _parts(
     call: RankCall,
-    inputs: Inputs,
-    policy: Policy,
+    whole: Scope,
     availability: Availability,
     assignment: Assignment,
+    customers: Customers,
 ) -> Inputs:
     """Asks who is free whatever the party, and, where they can merge, for their work."""
-    question = replace(inputs.question, party_size=0)
+    asked = whole.asked
+    question = replace(asked.question, party_size=0)
     matrix = await availability.slots(
         question,
         max_rejections=0,
         at_least_as_fresh=call.at_least_as_fresh,
         as_if_now=call.as_if_now,
     )
-    parts = Inputs(question, matrix, inputs.slot_start, settings=inputs.settings)
-    scope = scope_of(parts, policy)
-    terms = inputs.matrix.merging
+    parts = Inputs(question, matrix, asked.slot_start, settings=whole.settings)
+    scope = scope_of(parts, whole.policy)
+    terms = whole.matrix.merging
     assert terms is not None
-    if scope.layout.empty or not merging_of(scope, inputs.question.party_size, terms).usable:
+    if scope.layout.empty or not merging_of(scope, asked.question.party_size, terms).usable:
         return parts
-    work = await work_of(scope, availability, assignment, fresh=call.at_least_as_fresh)
+    work = await work_of(scope, availability, assignment, customers, fresh=call.at_least_as_fresh)
     return replace(parts, work=work)
 
 
@@ -242,9 +257,16 @@ def _slot_start(slot: Window | None) -> int | None:
 
 
 async def work_of(
-    scope: Scope, availability: Availability, assignment: Assignment, *, fresh: str
+    scope: Scope,
+    availability: Availability,
+    assignment: Assignment,
+    customers: Customers,
+    *,
+    fresh: str,
 ) -> Work:
-    """Asks for the work that the policy weighs: whole months of everybody, or the slots' days."""
+    """Asks for the work that the policy weighs: whole months of everybody, or the slots' days; and
+    who served the customer lately.
+    """
     matrix, layout = scope.matrix, scope.layout
     compared = scope.compared
     # Whom fairness compares is not known yet, so it asks about everybody.
@@ -252,7 +274,7 @@ async def work_of(
     first_day, end_day = int(layout.first_days.min()), int(layout.last_days.max()) + 1
     if compared:
         first_day, end_day = layout.months[0].first_day, layout.months[-1].end_day
-    workload, shared = await asyncio.gather(
+    workload, shared, familiar = await asyncio.gather(
         assignment.workload(
             Window(*(moment_of(day_start(day, scope.zone)) for day in (first_day, end_day))),
             time_zone=matrix.time_zone,
@@ -265,8 +287,16 @@ async def work_of(
             at_least_as_fresh=fresh,
             settings=scope.settings,
         ),
+        _familiar(scope, customers),
     )
-    return Work(workload, shared, first_day, end_day)
+    return Work(replace(workload, familiar=familiar), shared, first_day, end_day)
+
+
+async def _familiar(scope: Scope, customers: Customers) -> Mapping[str, int]:
+    question = scope.asked.question
+    if not question.customer_hash or not scope.policy.weighs(CONTINUITY.name):
+        return {}
+    return await customers.served_by(question.customer_hash, but_for=question.ignored_allocation_id)
 
 
 def tables_of(scope: Scope, work: Work) -> Tables:

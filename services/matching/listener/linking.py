@@ -1,4 +1,6 @@
-"""Links what the ledger committed to the rankings that led there: one process does it."""
+"""Links what the ledger committed to the rankings that led there, and notes who serves whom: one
+process does it.
+"""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,7 @@ from kit.fault import Fault
 from kit.logs import logger
 from services.matching.domain import floor_minute
 from services.matching.engine.decisions import place
-from services.matching.store import Commit, Position, Records
+from services.matching.store import Commit, Position, Records, Service
 
 log = logger("matching")
 
@@ -67,31 +69,37 @@ class Linker:
             if batch[0].position <= after:
                 made_at = await self._bus.made_at(LEDGER_STREAM)
             after = batch[-1].position
-            commits = [one for event in batch if (one := commit_of(event)) is not None]
+            changes = [(event.tenant, said) for event in batch if (said := change_of(event))]
+            commits = [made for change in changes if (made := commit_of(*change))]
+            services = [now for change in changes if (now := service_of(*change))]
             if commits:
                 settled = max(one.at for one in commits) + SETTLED
                 wait = min(settled - self._clock.now(), SETTLED).total_seconds()
                 await asyncio.sleep(max(wait, 0.0))
-            await self._records.link(connection, commits, Position(made_at, after))
+            await self._records.link(connection, commits, services, Position(made_at, after))
 
 
-def commit_of(event: Event) -> Commit | None:
-    """Returns the assignment that an event says was made; nothing if it says something else."""
+def change_of(event: Event) -> events_pb2.AllocationChanged | None:
+    """Returns what an event says of an allocation; nothing if it says something else."""
     if event.type != CHANGED.DESCRIPTOR.full_name:
         return None
     try:
-        message = CHANGED.FromString(event.body)
+        return CHANGED.FromString(event.body)
     except DecodeError as error:
         # The stream must go on: one event nobody can read may not hold back all that follow.
         log.error("an event cannot be read", position=event.position, error=repr(error))
         return None
+
+
+def commit_of(tenant: str, message: events_pb2.AllocationChanged) -> Commit | None:
+    """Returns the assignment that a change made; nothing if it made none."""
     made = message.state == CHANGED.State.ASSIGNED
     if not made or message.previous_state == CHANGED.State.ASSIGNED:
         return None
     start: datetime = message.slot.start_time.ToDatetime(UTC)
     resource_ids = tuple(one.resource_id for one in message.resources)
     return Commit(
-        tenant=event.tenant,
+        tenant=tenant,
         assignment_id=message.id,
         booking_request_id=message.booking_request_id,
         service_type_id=message.service_type_id,
@@ -99,4 +107,18 @@ def commit_of(event: Event) -> Commit | None:
         start=start,
         at=message.at.ToDatetime(UTC),
         place=place(resource_ids, floor_minute(start)),
+    )
+
+
+def service_of(tenant: str, message: events_pb2.AllocationChanged) -> Service | None:
+    """Returns who serves whom after a change; nothing if it changed nothing about that."""
+    if message.state not in (CHANGED.State.ASSIGNED, CHANGED.State.CANCELLED):
+        return None
+    assigned = message.state == CHANGED.State.ASSIGNED
+    return Service(
+        tenant=tenant,
+        assignment_id=message.id,
+        customer_hash=message.request.customer_hash,
+        resource_ids=tuple(one.resource_id for one in message.resources) if assigned else (),
+        start=message.slot.start_time.ToDatetime(UTC),
     )

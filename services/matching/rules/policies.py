@@ -36,7 +36,11 @@ class Policy:
     @property
     def weighs_fairness(self) -> bool:
         """Whether it needs to know what whole months gave and offered."""
-        return any(rule.name == FAIRNESS.name for rule in self.by_day)
+        return self.weighs(FAIRNESS.name)
+
+    def weighs(self, name: str) -> bool:
+        """Whether it has a preference of that name."""
+        return name in self.weights()
 
     def weights(self) -> dict[str, int]:
         """Gives the most points of each preference, in the order in which they are told."""

@@ -115,7 +115,7 @@ def _earliest_points(weight: int, facts: SlotFacts) -> "Whole":
 
 
 def _continuity_points(weight: int, facts: DayFacts) -> "Whole":
-    """Gives all to whoever served the customer before."""
+    """Gives all to whoever was booked for the customer lately."""
     return weight * (facts.served_before > 0)
 
 
@@ -149,7 +149,7 @@ FAIRNESS = Preference(
 )
 CONTINUITY = Preference(
     name="continuity",
-    sentence="Prefers who served the same customer before.",
+    sentence="Prefers who was booked for the same customer lately.",
     weight=15,
     applies=lambda facts: facts.customer_known,
     points=_continuity_points,

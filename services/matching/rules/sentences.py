@@ -92,9 +92,11 @@ def joints_clause(facts: DayFacts) -> str:
 
 
 def continuity_clause(facts: DayFacts) -> str:
-    """Says whether the customer is known."""
+    """Says whether the customer is known; what is committed and still to come counts too."""
     count = int(facts.served_before)
-    return f"served this customer {_count(count, 'time')}" if count else "new to this customer"
+    if not count:
+        return "new to this customer"
+    return f"booked for this customer {_count(count, 'time')} lately"
 
 
 def wishes_clause(facts: PairFacts) -> str:

@@ -1,5 +1,6 @@
-"""What matching keeps: rankings and what became of them."""
+"""What matching keeps: rankings and what became of them, settings, standings, customers."""
 
+from services.matching.store.customers import CustomerRows, Service
 from services.matching.store.decisions import (
     Commit,
     Decisions,
@@ -14,11 +15,13 @@ from services.matching.store.upkeep import Upkeep
 
 __all__ = [
     "Commit",
+    "CustomerRows",
     "Decisions",
     "KeptPair",
     "KeptRanking",
     "Position",
     "Records",
+    "Service",
     "SettingsRows",
     "Standing",
     "Standings",

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from kit.db import Connection, Pool, borrowed, tenant_transaction, translated
+from services.matching.store.customers import Service, note
 
 LEDGER = "ASSIGNMENT"
 # Any number that nothing else on the server locks.
@@ -207,9 +208,15 @@ class Records:
         return Position("", 0) if row is None else Position(row[0], int(row[1]))
 
     async def link(
-        self, connection: Connection, commits: Sequence[Commit], position: Position
+        self,
+        connection: Connection,
+        commits: Sequence[Commit],
+        services: Sequence[Service],
+        position: Position,
     ) -> None:
-        """Links commits to the rankings that led to them and moves on, together or not at all."""
+        """Links commits to the rankings that led to them, notes who serves whom and moves on,
+        together or not at all.
+        """
         async with connection.transaction(), connection.cursor() as cursor:
             for one in commits:
                 await cursor.execute(
@@ -225,4 +232,5 @@ class Records:
                         "place": one.place,
                     },
                 )
+            await note(cursor, services)
             await cursor.execute(MOVE, (LEDGER, position.made_at, position.number))

@@ -1,4 +1,4 @@
-"""Forgets what nobody will ask for any more: old keys, told events, rankings, decisions, pairs."""
+"""Forgets what nobody will ask for any more, in all that matching keeps."""
 
 import asyncio
 from collections import Counter
@@ -7,6 +7,7 @@ import psycopg
 
 from kit.db import Connection
 from kit.logs import logger
+from services.matching.store.customers import LATELY
 from services.matching.store.decisions import LINKED_FOR
 
 log = logger("matching")
@@ -28,6 +29,7 @@ PAST = {
     "idem": f"t.at < now() - interval '{KEYS_KEPT}'",
     "outbox": f"t.published AND t.at < now() - interval '{EVENTS_KEPT}'",
     "shadow_pair": f"t.at < now() - interval '{PAIRS_KEPT}'",
+    "service": f"t.start_at < now() - interval '{LATELY}'",
     "decision": f"t.at < now() - interval '{DECISIONS_KEPT}'",
     "ranking": f"""t.at < now() - interval '{LINKED_FOR}' AND NOT EXISTS (
       SELECT FROM matching.decision d WHERE d.tenant_id = t.tenant_id AND d.ranking_id = t.id)""",

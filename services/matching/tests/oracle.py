@@ -87,6 +87,9 @@ def _points(world, policy, pairs, start: int, one: Resource):
     yield "load", floor(Fraction(20, bookings + 1)), 20
     if len(levels) > 1:
         yield "priority", floor(5 * Fraction(steps - rank_, steps)), 5
+    known = world.familiar if world.customer_hash else {}
+    if any(other.id in known for _, other in pairs):
+        yield "continuity", 15 if one.id in known else 0, 15
     room = world.window[1] - world.duration - world.window[0]
     if room > 0:
         yield "earliest", floor(10 * (1 - Fraction(start - world.window[0], room))), 10

@@ -9,6 +9,7 @@ from services.matching.tests.worlds import (
     World,
     WorldAssignment,
     WorldAvailability,
+    WorldCustomers,
     at,
     person,
     table,
@@ -34,7 +35,9 @@ def team(**changes) -> World:
 async def rank(world: World, **asked):
     calls = Calls()
     engine = Engine(
-        availability=WorldAvailability(world, calls), assignment=WorldAssignment(world, calls)
+        availability=WorldAvailability(world, calls),
+        assignment=WorldAssignment(world, calls),
+        customers=WorldCustomers(world, calls),
     )
     if "booking_request_id" not in asked:
         asked.setdefault("question", world.question)

@@ -13,7 +13,13 @@ from services.matching.engine import Engine, RankCall
 from services.matching.rules.sentences import Story, fairness_clause
 from services.matching.servicer import ranking_message
 from services.matching.tests import oracle
-from services.matching.tests.worlds import World, WorldAssignment, WorldAvailability, at
+from services.matching.tests.worlds import (
+    World,
+    WorldAssignment,
+    WorldAvailability,
+    WorldCustomers,
+    at,
+)
 
 # Around month edges and clock changes: (zone, a moment nearby).
 EDGES = (
@@ -69,6 +75,8 @@ def worlds(draw) -> World:
         ),
         party_size=draw(st.sampled_from((0, 0, 2, 3, 9))),
         asked_zone=draw(st.sampled_from(("", "", "bar"))),
+        customer_hash=draw(st.sampled_from(("", "c1"))),
+        familiar=draw(st.dictionaries(st.sampled_from(NAMES), st.integers(1, 3), max_size=3)),
     )
     offers = st.sampled_from((0, 1, 5, 11, 20, 21))
     offered = {(name, month): draw(offers) for name in names for month in world.months()}
@@ -79,6 +87,7 @@ async def ranked(world: World, *, random: Random | None = None, **asked):
     engine = Engine(
         availability=WorldAvailability(world, random=random),
         assignment=WorldAssignment(world, random=random),
+        customers=WorldCustomers(world),
     )
     return await engine.rank(RankCall(question=world.question, **asked))
 

@@ -29,6 +29,10 @@ EVENT = """
 INSERT INTO matching.outbox (tenant_id, aggregate, version, type, payload, at, published)
 VALUES (%s, %s, 1, 'a.Type', %s, now() - %s::interval, %s)
 """
+SERVICE = """
+INSERT INTO matching.service (tenant_id, assignment_id, customer_hash, resource_ids, start_at)
+VALUES (%s, %s, 'c1', '{}', now() - %s::interval)
+"""
 
 
 class Kept:
@@ -69,12 +73,14 @@ async def test_what_is_past_its_time_is_forgotten_and_nothing_else(rows, kept):
         rows.tell(EVENT, uuid.uuid4().hex, Jsonb({}), age, published)
     for age in ("89 days", "91 days"):
         rows.tell(PAIR, str(uuid.uuid4()), age)
+    for age in ("179 days", "181 days"):
+        rows.tell(SERVICE, age, age)
     rows.ranking("23 hours")
     rows.ranking("25 hours")
     rows.ranking("399 days", decided="399 days")
     rows.ranking("401 days", decided="401 days")
     await Upkeep(kept.worker_url).forget()
-    assert rows.left() == Counter(idem=2, outbox=2, shadow_pair=1, ranking=2, decision=1)
+    assert rows.left() == Counter(idem=2, outbox=2, shadow_pair=1, service=1, ranking=2, decision=1)
 
 
 async def test_more_than_one_statement_takes_is_forgotten_too(rows, kept, monkeypatch):

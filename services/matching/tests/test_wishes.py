@@ -50,7 +50,8 @@ async def test_a_short_way_is_preferred_and_an_unknown_one_is_left_out():
 
 async def test_a_known_customer_goes_to_whom_they_know():
     assert await points(both(), "continuity") == {}
-    world = both(familiar={"bo": 2})
+    assert await points(both(familiar={"bo": 2}), "continuity") == {}
+    world = both(customer_hash="c1", familiar={"bo": 2})
     assert set((await points(world, "continuity")).items()) == {
         (("ada", START), 0),
         (("bo", START), 15),
@@ -59,7 +60,15 @@ async def test_a_known_customer_goes_to_whom_they_know():
     }
     best = (await rank(world))[0].candidates[0]
     assert best.resource_ids == ("bo",)
-    assert "served this customer 2 times" in best.explanation
+    assert "booked for this customer 2 times lately" in best.explanation
+
+
+async def test_nobody_is_asked_about_customers_where_it_makes_no_difference():
+    world = both(customer_hash="c1", familiar={"bo": 2})
+    assert "served_by" in (await rank(world))[1].names
+    assert "served_by" not in (await rank(world, policy="v1"))[1].names
+    assert "served_by" not in (await rank(replace(world, customer_hash="")))[1].names
+    assert "served_by" not in (await rank(replace(world, free={})))[1].names
 
 
 async def test_the_order_is_by_all_points_together():

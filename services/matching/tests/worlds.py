@@ -56,7 +56,8 @@ class World:
     # How much a start suits somebody, and how many minutes away the work is from them then.
     suits: Mapping[tuple[str, int], int] = field(default_factory=dict)
     travel: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    # How often somebody served the customer before.
+    # Who asks, and how often somebody was booked for them lately.
+    customer_hash: str = ""
     familiar: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -66,6 +67,7 @@ class World:
             window=Window(moment_of(self.window[0]), moment_of(self.window[1])),
             party_size=self.party_size,
             zone=self.asked_zone,
+            customer_hash=self.customer_hash,
         )
 
     def months(self) -> tuple[Month, ...]:
@@ -211,8 +213,19 @@ class WorldAssignment:
             delivered=np.array(
                 [(name, day) in self.world.delivered for name, day, _ in cells], dtype=np.bool_
             ),
-            familiar=self.world.familiar,
         )
+
+
+class WorldCustomers:
+    """Stands in for what is kept of customers."""
+
+    def __init__(self, world: World, calls: Calls | None = None):
+        self.world, self.calls = world, calls or Calls()
+
+    async def served_by(self, customer_hash, *, but_for):
+        self.calls.names.append("served_by")
+        assert customer_hash == self.world.customer_hash
+        return self.world.familiar
 
 
 def _beside(values, pairs, nothing):

@@ -15,9 +15,9 @@ from services.matching.domain import Candidate, Question, Window
 from services.matching.engine.batch.jobs import BatchAnswer, BatchJob, Item, plan_batch
 from services.matching.engine.batch.options import Group, Member
 from services.matching.engine.batch.problem import Objective, Progress, Solution
-from services.matching.engine.outside import Assignment, Availability
+from services.matching.engine.outside import Assignment, Availability, Customers
 from services.matching.engine.pool import Done, Pool
-from services.matching.engine.ranking import Inputs, known_policy, scope_of, work_of
+from services.matching.engine.ranking import STRANGERS, Inputs, known_policy, scope_of, work_of
 from services.matching.rules.settings import USUAL, Settings
 
 Asked = TypeVar("Asked")
@@ -109,12 +109,14 @@ class Batches:
         workers: int,
         new_key: Callable[[], str],
         ledger: Ledger | None = None,
+        customers: Customers = STRANGERS,
     ) -> None:
         """Takes whom to ask, where to solve, and by how many threads; the ledger is for plans that
         are to be applied.
         """
         self._availability = availability
         self._assignment = assignment
+        self._customers = customers
         self._ledger = ledger
         self._pool = pool
         self._workers = workers
@@ -182,7 +184,11 @@ class Batches:
             scope = scope_of(inputs, policy)
             if not scope.layout.empty:
                 work = await work_of(
-                    scope, self._availability, self._assignment, fresh=tally.freshness
+                    scope,
+                    self._availability,
+                    self._assignment,
+                    self._customers,
+                    fresh=tally.freshness,
                 )
                 inputs = replace(inputs, work=work)
             before, after = buffers[question.service_type_id]

@@ -26,7 +26,7 @@ from services.matching.engine.decisions.comparing import (
     pick_of,
     places,
 )
-from services.matching.engine.outside import Assignment, Availability
+from services.matching.engine.outside import Assignment, Availability, Customers
 from services.matching.engine.pool import Done, Pool
 from services.matching.engine.ranking import Inputs, Ranked, scope_of, work_of
 from services.matching.rules.policies import POLICIES, policy_named
@@ -75,6 +75,7 @@ class Recorder:
         records: Records,
         availability: Availability,
         assignment: Assignment,
+        customers: Customers,
         pool: Pool,
         clock: Clock,
         flag: Flag,
@@ -86,6 +87,7 @@ class Recorder:
         self._records = records
         self._availability = availability
         self._assignment = assignment
+        self._customers = customers
         self._pool = pool
         self._clock = clock
         self._flag = flag
@@ -160,11 +162,13 @@ class Recorder:
         if policy is None or policy.weighs_fairness or widest is None:
             return inputs
         scope = scope_of(inputs, widest)
-        if not scope.compared:
+        if not scope.compared and not inputs.question.customer_hash:
             return inputs
         token = current.set(Call("keep", "", caller=note.caller))
         try:
-            work = await work_of(scope, self._availability, self._assignment, fresh="")
+            work = await work_of(
+                scope, self._availability, self._assignment, self._customers, fresh=""
+            )
         except Fault as fault:
             log.warning("a ranking is kept without what others weigh", error=fault.message)
             return inputs
