@@ -26,7 +26,7 @@ SERVICES = [
 ]
 METHODS = [method for service in SERVICES for method in service.methods]
 # Answered in columns or for other services: over gRPC alone.
-MACHINES_ONLY = {"SearchSlotMatrix", "CheckPlan", "GetOfferedDays", "GetWorkload"}
+MACHINES_ONLY = {"SearchSlotMatrix", "CheckPlan", "GetOfferedDays", "GetWorkload", "MeasureWays"}
 FAULTS = {kind.__name__ for kind in fault.KINDS.values()}
 REASONS = set(refusal_pb2.Refusal.Reason.keys()) - {"REASON_UNSPECIFIED"}
 CODE = [

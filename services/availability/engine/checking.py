@@ -173,6 +173,16 @@ class Checking:
             rows.append(Offered(resource, *offered_since(offered, lane.leave, first_day)))
         return rows, world.tenant, found.freshness
 
+    async def ways(
+        self, tenant: str, origins: Sequence[Place], destinations: Sequence[Place]
+    ) -> list[int]:
+        """Gives the minutes from each origin in turn to every destination."""
+        tenants = (await self._worlds.at(tenant, {})).world.tenant
+        found: list[int] = []
+        for origin in origins:
+            found.extend(site_of(tenants, origin).from_here(destinations).tolist())
+        return found
+
     async def _found(self, tenant: str, now: datetime, token: Mapping[str, int]) -> Found:
         found = await self._worlds.at(tenant, token)
         if now < self._clock.now() - MEMORY_REACH:

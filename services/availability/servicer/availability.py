@@ -165,6 +165,17 @@ class AvailabilityServicer(InsightCalls, availability_pb2_grpc.AvailabilityServi
             freshness=position.encode(found.freshness),
         )
 
+    async def MeasureWays(  # noqa: N802
+        self, request: pb.MeasureWaysRequest, context: Context
+    ) -> pb.MeasureWaysResponse:
+        """Measures the ways between places."""
+        found = await self._checking.ways(
+            current_caller().tenant,
+            [place_in(one, "origins") for one in request.origins],
+            [place_in(one, "destinations") for one in request.destinations],
+        )
+        return pb.MeasureWaysResponse(minutes=found)
+
     async def GetOfferedDays(  # noqa: N802
         self, request: pb.GetOfferedDaysRequest, context: Context
     ) -> pb.GetOfferedDaysResponse:

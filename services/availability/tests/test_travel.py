@@ -1,9 +1,10 @@
 """Nobody is in two places without the time to get from one to the other."""
 
 import pytest
-from fairslot.availability.v1 import catalog_pb2
+from fairslot.availability.v1 import availability_pb2, catalog_pb2
 
 from kit import position
+from kit.fault import Invalid
 from services.availability.domain import Place
 from services.availability.rules.intervals import Spans, minutes
 from services.availability.rules.travel import StraightLine, mornings
@@ -108,3 +109,15 @@ async def test_sentences_say_who_is_kept_by_what(team, ledger):
     for names, sentence in said.items():
         found = await team.explain(*names, at_least_as_fresh=token)
         assert found.result == sentence
+
+
+async def test_ways_are_measured_as_searches_measure_them(team):
+    places = [at_place(one) for one in (BERLIN, POTSDAM, BERLIN)]
+    request = availability_pb2.MeasureWaysRequest(origins=places[:2], destinations=places)
+    assert list((await team("MeasureWays", request)).minutes) == [0, WAY, 0, WAY, 0, WAY]
+    nowhere = availability_pb2.MeasureWaysRequest(origins=[{"latitude": 91}], destinations=places)
+    assert (await refused(team("MeasureWays", nowhere))).violations[0][0] == "origins"
+    many = availability_pb2.MeasureWaysRequest(
+        origins=places[:1] * 501, destinations=places[:1] * 500
+    )
+    assert isinstance(await refused(team("MeasureWays", many)), Invalid)
