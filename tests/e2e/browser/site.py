@@ -51,10 +51,15 @@ class Site:
         self.planner().made("/v1/requests", body)
 
 
+def next_monday() -> date:
+    """The first day of the week that comes, by the clocks of the site."""
+    today = datetime.now(ZONE).date()
+    return today + timedelta(days=7 - today.weekday())
+
+
 def furnish(tenant: Tenant, *, requests: int = 3) -> Site:
     """Makes the site, with requests q1, q2 and so on."""
-    today = datetime.now(ZONE).date()
-    site = Site(tenant, today + timedelta(days=7 - today.weekday()))
+    site = Site(tenant, next_monday())
     admin = tenant.http("admin")
     answer = admin.put("/v1/tenant", {"displayName": "Heat & Co", "timeZone": "Europe/Berlin"})
     assert answer.status == 200, answer.raw

@@ -19,12 +19,21 @@ import type {
 const PAGE_SIZE = 500;
 // The page shows no more than this many of a kind; a tenant with more works through filters.
 const THINGS_MAX = 5_000;
+const PLANS_MAX = 200;
 
 type Page<K extends string, T> = Record<K, T[]> & { nextPageToken?: string };
 
 export interface Place {
   resourceIds: string[];
   start: string;
+}
+
+/** Something that might be put at a start. */
+export interface Placing {
+  serviceTypeId: string;
+  partySize: number;
+  start: string;
+  ignoreAssignmentId?: string;
 }
 
 export class Calls {
@@ -58,17 +67,30 @@ export class Calls {
   rank = (bookingRequestId: string, limit: number, signal?: AbortSignal) =>
     this.http.ask<Ranking>("/v1/candidates:rank", { bookingRequestId, limit }, signal);
 
-  explain = (
-    question: { serviceTypeId: string; partySize: number; resourceIds: string[]; start: string },
-    signal?: AbortSignal,
-  ) =>
+  /** Every plan that could serve at a start, best first; what it takes itself counts as free. */
+  plansAt = (one: Placing, signal?: AbortSignal) =>
+    this.http.ask<Ranking>(
+      "/v1/candidates:rank",
+      {
+        request: { serviceTypeId: one.serviceTypeId, partySize: one.partySize },
+        slot: { startTime: one.start },
+        ignoreAssignmentId: one.ignoreAssignmentId,
+        limit: PLANS_MAX,
+        maxRejections: 0,
+      },
+      signal,
+    );
+
+  /** What each resource would say to a start; what it takes itself counts as free. */
+  explain = (one: Placing, resourceIds: string[], signal?: AbortSignal) =>
     this.http.ask<{ verdicts: Verdict[] }>(
       "/v1/slots:explain",
       {
-        serviceTypeId: question.serviceTypeId,
-        partySize: question.partySize,
-        resourceIds: question.resourceIds,
-        slot: { startTime: question.start },
+        serviceTypeId: one.serviceTypeId,
+        partySize: one.partySize,
+        resourceIds,
+        slot: { startTime: one.start },
+        ignoreAssignmentId: one.ignoreAssignmentId,
       },
       signal,
     );

@@ -18,18 +18,29 @@ export interface Moving {
   partySize: number;
   durationMs: number;
   stepMs: number;
-  /** Which resource of the plan is being replaced. */
-  fromResource: string;
+  /** What serves together now, and moves as a whole; empty where nothing does yet. */
+  whole: string[];
   resourceId: string;
   start: number;
   by: "pointer" | "keys";
 }
 
-export type Answer = { state: "asking" | "free" | "blocked"; obstacles: Obstacle[] };
+/** What is known of a resource at the present start, and the plan that would serve there. */
+export interface Answer {
+  state: "asking" | "free" | "blocked";
+  obstacles: Obstacle[];
+  plan: string[];
+}
+
+/** What everybody says to one start; plans only where several serve together. */
+interface Known {
+  verdicts: Map<string, Verdict>;
+  plans: string[][];
+}
 
 export class Move {
   moving = $state.raw<Moving | undefined>();
-  private readonly verdicts = new SvelteMap<string, Map<string, Verdict>>();
+  private readonly known = new SvelteMap<string, Known>();
   private asked = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
   private asking = new AbortController();
@@ -47,7 +58,7 @@ export class Move {
     const { serviceTypeId, partySize, start } = assignment;
     this.begin({
       ...{ assignment, serviceTypeId, partySize, by, durationMs: length },
-      ...{ stepMs: this.stepOf(serviceTypeId), fromResource: resourceId, resourceId },
+      ...{ stepMs: this.stepOf(serviceTypeId), whole: assignment.resourceIds, resourceId },
       start: Date.parse(start),
     });
   }
@@ -57,12 +68,12 @@ export class Move {
     const length = durationMs(this.world.serviceTypes.get(serviceTypeId)?.duration ?? "3600s");
     this.begin({
       ...{ request, serviceTypeId, partySize, by: "keys" as const, durationMs: length },
-      ...{ stepMs: this.stepOf(serviceTypeId), fromResource: resourceId, resourceId, start },
+      ...{ stepMs: this.stepOf(serviceTypeId), whole: [], resourceId, start },
     });
   }
 
   private begin(moving: Moving): void {
-    this.verdicts.clear();
+    this.known.clear();
     this.moving = moving;
     this.ask();
   }
@@ -104,30 +115,51 @@ export class Move {
   /** What is known of it on a resource at its present start. */
   answerFor(resourceId: string): Answer {
     const { moving } = this;
-    const verdict = moving && this.verdicts.get(String(moving.start))?.get(resourceId);
-    if (!moving || !verdict) return { state: "asking", obstacles: [] };
-    // What it occupies itself is given up by the move.
-    const others = verdict.obstacles.filter((one) => one.blockingId !== moving.assignment?.id);
-    return { state: others.length ? "blocked" : "free", obstacles: others };
+    if (!moving) return { state: "asking", obstacles: [], plan: [] };
+    const inside = moving.whole.includes(resourceId);
+    if (!inside && moving.whole.length > 1) return this.answerElsewhere(moving, resourceId);
+    const plan = inside ? moving.whole : [resourceId];
+    const said = plan.map((id) => this.verdictOf(moving, id));
+    const obstacles = said.flatMap((one) => one?.obstacles ?? []);
+    const free = said.every(Boolean) ? "free" : "asking";
+    return { state: obstacles.length ? "blocked" : free, obstacles, plan };
   }
 
-  get plan(): string[] {
-    const { moving } = this;
-    if (!moving) return [];
-    const ids = moving.assignment?.resourceIds ?? [moving.fromResource];
-    return ids.map((id) => (id === moving.fromResource ? moving.resourceId : id));
+  /** Where several serve together, others go there together: the best plan with that resource. */
+  private answerElsewhere(moving: Moving, resourceId: string): Answer {
+    const known = this.known.get(String(moving.start));
+    if (!known) return { state: "asking", obstacles: [], plan: moving.whole };
+    const plan = known.plans.find((ids) => ids.includes(resourceId));
+    if (plan) return { state: "free", obstacles: [], plan };
+    const own = this.verdictOf(moving, resourceId)?.obstacles ?? [];
+    const name = this.world.resourceName(resourceId);
+    const party = moving.partySize ? `a party of ${moving.partySize}` : "this";
+    const detail = `${name}, alone or with what stands beside it, cannot serve ${party} then.`;
+    const none = { code: "NO_PLAN", blockingId: "", detail };
+    return { state: "blocked", obstacles: own.length ? own : [none], plan: [resourceId] };
+  }
+
+  private verdictOf(moving: Moving, resourceId: string): Verdict | undefined {
+    return this.known.get(String(moving.start))?.verdicts.get(resourceId);
+  }
+
+  /** What is known of it where it is now. */
+  get answer(): Answer | undefined {
+    return this.moving && this.answerFor(this.moving.resourceId);
   }
 
   /** Puts it down: does the edit, unless a hard rule forbids it or nothing changed. */
   async drop(): Promise<void> {
-    const { moving, plan } = this;
-    if (!moving) return;
-    const answer = this.answerFor(moving.resourceId);
+    const { moving, answer } = this;
+    if (!moving || !answer) return;
+    const { plan } = answer;
     this.cancel();
     const end = new Date(moving.start + moving.durationMs).toISOString();
     const start = new Date(moving.start).toISOString().replace(".000Z", "Z");
     if (answer.state === "blocked") {
       says.note(`Not moved: ${reasonText(answer.obstacles)}`, "bad");
+    } else if (answer.state === "asking" && moving.whole.length > 1) {
+      says.note("Not moved: it was not known yet who could serve there together.", "bad");
     } else if (moving.assignment) {
       const same = Date.parse(moving.assignment.start) === moving.start;
       if (same && plan.join() === moving.assignment.resourceIds.join()) return;
@@ -153,7 +185,7 @@ export class Move {
 
   private askAgain(): void {
     if (!this.moving) return;
-    this.verdicts.clear();
+    this.known.clear();
     this.asked = "";
     this.ask();
   }
@@ -163,7 +195,7 @@ export class Move {
     const { moving } = this;
     if (!moving) return;
     const key = String(moving.start);
-    if (this.verdicts.has(key) || this.asked === key) return this.tell();
+    if (this.known.has(key) || this.asked === key) return this.tell();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.read(moving, key), ASK_AFTER_MS);
   }
@@ -172,15 +204,26 @@ export class Move {
     this.asking.abort();
     this.asking = new AbortController();
     this.asked = key;
-    const question = {
+    const { signal } = this.asking;
+    const several = moving.whole.length > 1;
+    const one = {
       serviceTypeId: moving.serviceTypeId,
       partySize: moving.partySize,
-      resourceIds: this.world.resources.map((one) => one.id),
       start: new Date(moving.start).toISOString(),
+      ignoreAssignmentId: moving.assignment?.id,
     };
+    // Of those who serve together nobody takes the whole party: plans are asked for it instead.
+    const alone = several ? { ...one, partySize: 0 } : one;
+    const ids = this.world.resources.map((each) => each.id);
     try {
-      const { verdicts } = await this.world.calls.explain(question, this.asking.signal);
-      this.verdicts.set(key, new Map(verdicts.map((one) => [one.resourceId, one])));
+      const [{ verdicts }, ranking] = await Promise.all([
+        this.world.calls.explain(alone, ids, signal),
+        several ? this.world.calls.plansAt(one, signal) : undefined,
+      ]);
+      this.known.set(key, {
+        verdicts: new Map(verdicts.map((each) => [each.resourceId, each])),
+        plans: ranking?.candidates.map((each) => each.resourceIds) ?? [],
+      });
       this.tell();
     } catch {
       // Without an answer the drop is tried: the ledger has the last word anyway.
@@ -190,12 +233,11 @@ export class Move {
   }
 
   private tell(): void {
-    const { moving } = this;
-    if (!moving) return;
-    const answer = this.answerFor(moving.resourceId);
+    const { moving, answer } = this;
+    if (!moving || !answer) return;
     const zone = this.world.tenant.timeZone;
     const when = spanText(zone, moving.start, moving.start + moving.durationMs);
-    const place = `${this.world.resourceName(moving.resourceId)}, ${when}`;
+    const place = `${this.world.planText(answer.plan)}, ${when}`;
     if (answer.state === "blocked")
       says.whisper = `${place}: not possible. ${reasonText(answer.obstacles)}`;
     else if (answer.state === "free") says.whisper = `${place}: possible`;

@@ -208,9 +208,18 @@ export class World {
   }
 
   private takeAssignment(change: Change): void {
-    const assignment = assignmentOf(change);
-    if (change.kind === "CANCELLED") this.assignments.delete(change.id);
-    else this.assignments.set(change.id, assignment);
+    if (change.kind === "CANCELLED") {
+      this.assignments.delete(change.id);
+      return;
+    }
+    const now = assignmentOf(change);
+    const before = this.assignments.get(change.id);
+    if (before && change.kind !== "ASSIGNED") {
+      // Who put it at risk or completed it, and why, is not who assigned it.
+      now.assignedBy = before.assignedBy;
+      now.assignmentReason = before.assignmentReason;
+    }
+    this.assignments.set(change.id, now);
   }
 
   private takeHold(change: Change): void {
