@@ -58,8 +58,9 @@ class Booker:
         return await self._client.call(method, request, timeout_seconds=TIMEOUT_SECONDS)
 
     async def _play(self, job: Job) -> None:
-        await self._call(methods.CREATE_REQUEST, request_of(job, self._key(job, "request")))
         self._tally.requests += 1
+        if job.asks_first:
+            await self._call(methods.CREATE_REQUEST, request_of(job, self._key(job, "request")))
         if job.begins_at is None:
             found = await self._look_again(job, 0)
         else:
@@ -123,11 +124,15 @@ class Booker:
         """Holds whatever the service picks at one time."""
         # Another time would not do, so there is nothing to offer instead.
         request = ledger.PlaceHoldRequest(
-            booking_request_id=job.id,
             start=Timestamp(seconds=60 * begins_at),
             alternatives=0,
             request_id=self._key(job, "hold"),
         )
+        if job.asks_first:
+            request.booking_request_id = job.id
+        else:
+            request.service_type_id = job.service_type_id
+            request.party_size = job.party_size
         if job.forgets:
             request.ttl.CopyFrom(Duration(seconds=FORGOTTEN_TTL_SECONDS))
         placed = await self._call(methods.PLACE_HOLD, request)

@@ -12,7 +12,7 @@ LOOKING_SHARE = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A booking request to be made. Times are minutes since the epoch, half-open."""
+    """Something to be booked. Times are minutes since the epoch, half-open."""
 
     id: str
     service_type_id: str
@@ -35,6 +35,13 @@ class Job:
     cancels: bool = False
     # Chooses among the alternatives of a refusal.
     luck: int = 0
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether a booking request is made: by those who look at choices, now or later. Others
+        hold the time they have in mind straight away.
+        """
+        return self.begins_at is None or self.looks_again
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ log = logger("availability")
 
 LEAD_POLL_SECONDS = 0.5
 BACKOFF_SECONDS = 0.2
+# Rounds are paced, so that one transaction keeps what many events said: it is for those who begin
+# later, memory follows by itself.
+ROUND_SECONDS = 0.1
 
 
 class Projector:
@@ -61,3 +64,4 @@ class Projector:
             after = batch[-1].position
             moves = [move for event in batch if (move := ledger_move(event)) is not None]
             await self._projection.apply(connection, moves, Position(made_at, after))
+            await asyncio.sleep(ROUND_SECONDS)

@@ -25,6 +25,8 @@ from services.notify.store import Outgoing, ReadTo
 log = logger("notify")
 
 AGAIN_SECONDS = 1.0
+# Rounds are paced, so that what many changed is queued, and noted as read, at once.
+ROUND_SECONDS = 0.2
 
 
 class HookListener:
@@ -53,6 +55,7 @@ class HookListener:
                 return  # It was made anew, and is read from its beginning.
             reached = batch[-1].position
             await self._queue(batch, ReadTo(made_at, reached))
+            await asyncio.sleep(ROUND_SECONDS)
 
     async def _queue(self, batch: Sequence[Event], read: ReadTo) -> None:
         listening = await self._outgoing.listening({event.tenant for event in batch})
