@@ -18,6 +18,7 @@ from typing import Any
 
 import grpc
 import uvloop
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2_grpc
 
 from kit import logs
@@ -62,6 +63,8 @@ class Service:
     metrics: CallMetrics = field(default_factory=CallMetrics)
     # More options for this service's server; they come after and win over OPTIONS.
     options: tuple[tuple[str, Any], ...] = ()
+    # Requests whose rules are compiled before anybody asks: the first caller need not wait for it.
+    compiled_ahead: tuple[type[Message], ...] = ()
     # Called when the service is told to stop, before its streams are cut.
     on_leave: tuple[Callable[[], Awaitable[None]], ...] = ()
 
@@ -77,6 +80,9 @@ async def serving(service: Service) -> AsyncIterator[str]:
         jwks_path=settings.jwks_path, issuer=settings.issuer, audience=settings.audience
     )
     edge = Edge(verifier=verifier, metrics=service.metrics)
+    for request in service.compiled_ahead:
+        edge.validator.collect_violations(request())
+    verifier.rehearse()
     server = grpc.aio.server(interceptors=(edge,), options=(*OPTIONS, *service.options))
     health = Health(name=service.name, checks=service.checks)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
@@ -155,12 +161,13 @@ async def _run(open_service: Opener) -> None:
     logs.configure(_log_level(env))
     async with contextlib.AsyncExitStack() as stack:
         service = await stack.enter_async_context(open_service(env))
-        address = await stack.enter_async_context(serving(service))
-        logs.logger(service.name).info("listening", address=address)
         # What was made at the start stays for good: the collector need not look at it again.
+        # Done before anybody calls, who would wait for it.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
+        address = await stack.enter_async_context(serving(service))
+        logs.logger(service.name).info("listening", address=address)
         await stop.wait()
 
 

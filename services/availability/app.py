@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fairslot.availability.v1 import (
+    availability_pb2,
     availability_pb2_grpc,
     catalog_pb2_grpc,
     schedule_pb2_grpc,
@@ -30,6 +31,7 @@ from services.availability.engine import (
     Editing,
     Figures,
     Gate,
+    Glimpses,
     Insight,
     Reading,
     Searching,
@@ -108,7 +110,9 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         reading = Reading(pool, zones, clock)
         gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
         blocks, calls = Blocks(shared, gate, clock), CallMetrics()
-        surveying = Surveying(worlds, blocks, expansions, clock, merging_on=merging_on)
+        glimpses = Glimpses(worlds, blocks, expansions)
+        await glimpses.prepare()
+        surveying = Surveying(worlds, blocks, glimpses, expansions, clock, merging_on=merging_on)
         searching, counting = (
             Searching(surveying, expansions, Figures(calls.registry)),
             Counting(pool, clock),
@@ -127,6 +131,11 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             name="availability",
             settings=settings,
             metrics=calls,
+            compiled_ahead=(
+                availability_pb2.SearchSlotsRequest,
+                availability_pb2.SearchSlotMatrixRequest,
+                availability_pb2.CheckPlanRequest,
+            ),
             register=(
                 partial(
                     catalog_pb2_grpc.add_CatalogServiceServicer_to_server,

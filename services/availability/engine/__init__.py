@@ -10,6 +10,7 @@ from services.availability.engine.daily import Daily
 from services.availability.engine.editing import Edit, Editing
 from services.availability.engine.figures import Figures
 from services.availability.engine.gate import Gate
+from services.availability.engine.glimpsing import Glimpses
 from services.availability.engine.insight import By, Insight, Use
 from services.availability.engine.outcomes import Rejection
 from services.availability.engine.paging import name_after, name_token
@@ -36,6 +37,7 @@ __all__ = [
     "Expanded",
     "Figures",
     "Gate",
+    "Glimpses",
     "Insight",
     "Matrix",
     "Offered",

@@ -14,9 +14,12 @@ from services.availability.engine.world import World
 from services.availability.rules.slots import Grid
 from services.availability.store import (
     LIFE,
+    AskedDays,
     Catalog,
     Saved,
     SharedBlocks,
+    asked_in,
+    asked_text,
     catalog_in,
     catalog_text,
 )
@@ -51,11 +54,16 @@ class Blocks:
         # What was shared last of each day, and until when; and of each catalog.
         self._saved: dict[tuple[str, SlotShape, int], tuple[str, datetime]] = {}
         self._catalogs: dict[str, tuple[int, datetime]] = {}
+        # Shared blocks by tenant and key, read before anybody asked for them, and until when.
+        self._ahead: dict[str, dict[str, Saved]] = {}
+        self._ahead_until = clock.now()
         # How many were computed since the process began.
         self.computed = 0
 
     async def ensure(self, tenant: str, world: World, board: Board, days: Sequence[int]) -> Tally:
         """Brings the blocks of the days into memory, those that others bring already included."""
+        # Whoever has the whole tenant needs nothing that was read ahead.
+        self._ahead.pop(tenant, None)
         tally = Tally(asked=len(days))
         missing = [day for day in days if day not in board]
         mine = [day for day in missing if (id(board), day) not in self._flights]
@@ -69,14 +77,50 @@ class Blocks:
 
     async def adopt(self, tenant: str, board: Board, days: Sequence[int]) -> bool:
         """Takes all the days from where blocks are shared, or none of them."""
-        keys = {day: key_of(tenant, board.shape, day, board.generation(day)) for day in days}
-        found = await self._store.read(list(keys.values()), self._clock.now())
-        grids = {day: found[key] for day, key in keys.items() if key in found}
-        if len(grids) < len(keys) or not all(board.fits(grid) for grid in grids.values()):
+        found = await self._shared(tenant, board, days)
+        grids = {day: block.grid for day, block in found.items()}
+        if len(grids) < len(days) or not all(board.fits(grid) for grid in grids.values()):
             return False
         for day, grid in grids.items():
             board.adopt(day, grid)
         return True
+
+    async def take_ahead(self, tenant: str, board: Board, days: Sequence[int]) -> None:
+        """Reads those of the days that are shared, for whoever may ask for them."""
+        found = await self._shared(tenant, board, days)
+        kept = self._ahead.setdefault(tenant, {})
+        kept.update((block.key, block) for block in found.values())
+        self._ahead_until = self._clock.now() + LIFE
+
+    @property
+    def ahead_bytes(self) -> int:
+        """What was read ahead takes in memory."""
+        return sum(
+            block.grid.free.nbytes for kept in self._ahead.values() for block in kept.values()
+        )
+
+    def let_go(self) -> None:
+        """Lets go of what was read ahead and nobody asked for all the while."""
+        if self._clock.now() >= self._ahead_until:
+            self._ahead.clear()
+
+    async def asked(self, most: int) -> list[tuple[str, tuple[AskedDays, ...]]]:
+        """Gives the tenants asked most, with what they are asked for."""
+        return [(tenant, asked_in(text)) for tenant, text in await self._store.noted(most)]
+
+    async def note_asked(self, tenant: str, demand: float, asked: Sequence[AskedDays]) -> None:
+        """Tells processes that begin what a tenant is asked for."""
+        await self._store.note(tenant, demand, asked_text(tuple(asked)))
+
+    async def _shared(self, tenant: str, board: Board, days: Sequence[int]) -> dict[int, Saved]:
+        """Gives the blocks of the days that are shared, those read ahead among them."""
+        now = self._clock.now()
+        keys = {day: key_of(tenant, board.shape, day, board.generation(day)) for day in days}
+        known = self._ahead.get(tenant, {})
+        have = {key: known[key] for key in keys.values() if key in known}
+        found = {key: block for key, block in have.items() if block.good_at(now)}
+        found |= await self._store.read([key for key in keys.values() if key not in found], now)
+        return {day: found[key] for day, key in keys.items() if key in found}
 
     async def catalog(self, tenant: str, revision: int) -> Catalog | None:
         """Gives a tenant's catalog at a revision, if it is shared."""
@@ -144,13 +188,13 @@ class Blocks:
         found = await self._store.read(list(keys.values()), self._clock.now())
         left = []
         for day in days:
-            grid = found.get(keys[day])
+            block = found.get(keys[day])
             # What changed while we read makes it another generation's block.
             changed = board.generation(day) != generations[day]
-            if grid is None or changed or not board.fits(grid):
+            if block is None or changed or not board.fits(block.grid):
                 left.append(day)
             else:
-                board.adopt(day, grid)
+                board.adopt(day, block.grid)
                 tally.read += 1
         return left
 

@@ -30,7 +30,9 @@ COUNTS_MAX = 16
 class Ground(Protocol):
     """What bits are made from: a tenant at a moment."""
 
-    roster: Roster
+    @property
+    def roster(self) -> Roster:
+        """Who has bits, in the order of their columns."""
 
     def generation(self, span: Span) -> str:
         """Names the state of all that is taken in a span."""

@@ -15,8 +15,8 @@ from services.availability.engine.answers import Cache, Paging
 from services.availability.engine.asking import Ask, question_of
 from services.availability.engine.blocks import Blocks, Tally
 from services.availability.engine.board import Board
-from services.availability.engine.flights import Flights
 from services.availability.engine.glimpse import Glimpse
+from services.availability.engine.glimpsing import Glimpses
 from services.availability.engine.looking import Look, Ranges, days_between
 from services.availability.engine.paging import Continuation
 from services.availability.engine.roster import Eligible
@@ -88,6 +88,7 @@ class Surveying:
         self,
         worlds: Worlds,
         blocks: Blocks,
+        glimpses: Glimpses,
         expansions: Expansions,
         clock: Clock,
         *,
@@ -99,7 +100,7 @@ class Surveying:
         self._blocks = blocks
         self._expansions = expansions
         self._clock = clock
-        self._glimpsing = Flights[Glimpse | None]()
+        self._glimpses = glimpses
 
     async def begin(
         self,
@@ -160,7 +161,7 @@ class Surveying:
 
         Nothing free is no answer here: it would lack the reason.
         """
-        found = await self._glimpsing.once(tenant, lambda: self._glimpse(tenant))
+        found = await self._glimpses.at(tenant)
         if found is None or not self._worlds.satisfied(found.seen, token):
             return None
         question = self._question(tenant, found, ask, self._clock.now(), rest)
@@ -179,13 +180,6 @@ class Surveying:
             return None
         self._worlds.load_beside(tenant)
         return search
-
-    async def _glimpse(self, tenant: str) -> Glimpse | None:
-        glance = await self._worlds.glance(tenant)
-        if glance is None:
-            return None
-        catalog = await self._blocks.catalog(tenant, glance.revision)
-        return None if catalog is None else Glimpse(catalog, glance)
 
     async def look(
         self, search: Search, rest: Continuation | None, paging: Paging | None

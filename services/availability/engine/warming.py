@@ -11,6 +11,7 @@ from services.availability.engine.blocks import Blocks
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
 from services.availability.rules.expansions import Expansions
+from services.availability.store import AskedDays
 
 log = logger("availability")
 
@@ -20,6 +21,8 @@ POPULAR_MAX = 256
 # Demand halves after so many rounds, so that what was popular once is not for ever.
 HALVING_ROUNDS = 60
 LEAST_DEMAND = 0.5
+# Processes that begin are told what is asked for every so many rounds, from the first on.
+NOTE_ROUNDS = 5
 # What the bits of all tenants may take in this process.
 MEMORY_BYTES_MAX = 512 * 1024 * 1024
 
@@ -48,6 +51,7 @@ class Warming:
                 except Fault as fault:
                     log.warning("days stay cold", tenant=tenant, error=fault.message)
             self.trim(MEMORY_BYTES_MAX)
+            self._blocks.let_go()
 
     async def warm(self, tenant: str, world: World) -> None:
         """Brings a tenant's popular days up to now, in memory and where blocks are shared."""
@@ -62,6 +66,9 @@ class Warming:
             board = world.board(shape, self._expansions)
             await self._blocks.ensure(tenant, world, board, sorted(days))
             self._blocks.save_changed(tenant, world, board, days)
+        if shapes and self._rounds % NOTE_ROUNDS == 0:
+            asked = [AskedDays(shape, tuple(sorted(days))) for shape, days in shapes.items()]
+            await self._blocks.note_asked(tenant, sum(count for _, _, count in popular), asked)
 
     def trim(self, most_bytes: int) -> int:
         """Lets go of the blocks nobody looked at for longest; gives what is left, in bytes."""

@@ -88,6 +88,10 @@ class Worlds:
             if place.world is not None:
                 yield tenant, place.world
 
+    async def projected(self, tenant: str) -> None:
+        """Waits until the database knows all that this process has heard of."""
+        await self._wait_for_projection(tenant, self._followed)
+
     def known(self, tenant: str) -> World | None:
         """Gives a tenant's world if it is in memory."""
         place = self._places.get(tenant)

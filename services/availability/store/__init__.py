@@ -1,5 +1,6 @@
 """What availability keeps in PostgreSQL: the truth of the catalog, and a copy of the ledger's."""
 
+from services.availability.store.asked import AskedDays, asked_in, asked_text
 from services.availability.store.blocks import LIFE, Saved, SharedBlocks, open_blocks
 from services.availability.store.calendars import CalendarRows
 from services.availability.store.catalog import CatalogRows, TakenError
@@ -12,6 +13,7 @@ from services.availability.store.worlds import Difference, Everything, WorldRows
 
 __all__ = [
     "LIFE",
+    "AskedDays",
     "CalendarRows",
     "Catalog",
     "CatalogRows",
@@ -28,6 +30,8 @@ __all__ = [
     "TakenError",
     "Upkeep",
     "WorldRows",
+    "asked_in",
+    "asked_text",
     "catalog_in",
     "catalog_text",
     "open_blocks",

@@ -21,6 +21,9 @@ log = logger("availability")
 # A block says all about itself under its key; the life only bounds what Redis keeps for nobody.
 LIFE = timedelta(minutes=10)
 LEASE_MILLISECONDS = 2_000
+# What tenants are asked for is remembered for so long, and of so many tenants.
+ASKED_LIFE, TENANTS_MAX = timedelta(hours=1), 1_000
+TENANTS_KEY = "av-tenants"
 # After so many failures in a row Redis is left alone for a while.
 FAILURES_MAX, OPEN_SECONDS = 5, 1.0
 CONNECTIONS_MAX = 8
@@ -39,6 +42,10 @@ class Saved:
     grid: Grid
     good_until: datetime | None
 
+    def good_at(self, now: datetime) -> bool:
+        """Says whether no hold in it has ended by now."""
+        return self.good_until is None or now < self.good_until
+
 
 class SharedBlocks:
     """Redis as a memory shared by processes. It never fails: at worst it knows nothing."""
@@ -49,12 +56,12 @@ class SharedBlocks:
         self._failures = 0
         self._shut_until = 0.0
 
-    async def read(self, keys: Sequence[str], now: datetime) -> dict[str, Grid]:
+    async def read(self, keys: Sequence[str], now: datetime) -> dict[str, Saved]:
         """Gives those of the blocks that are there and still good at the moment."""
         none: list[bytes | None] = []
         found = await self._tried(lambda client: _many(client, keys), none) if keys else none
-        blocks = ((key, decoded(value, now)) for key, value in zip(keys, found, strict=False))
-        return {key: grid for key, grid in blocks if grid is not None}
+        blocks = (decoded(key, value) for key, value in zip(keys, found, strict=False))
+        return {block.key: block for block in blocks if block is not None and block.good_at(now)}
 
     async def text(self, key: str) -> bytes | None:
         """Gives what is kept under a key."""
@@ -81,6 +88,42 @@ class SharedBlocks:
             return True
 
         return await self._tried(write, False)
+
+    async def note(self, tenant: str, demand: float, text: bytes) -> bool:
+        """Remembers for a while how much a tenant is asked, and for what."""
+
+        async def note(client: Client) -> bool:
+            async with client.pipeline(transaction=False) as pipe:
+                pipe.set(asked_key(tenant), text, px=ASKED_LIFE)
+                pipe.zadd(TENANTS_KEY, {tenant: demand})
+                pipe.zremrangebyrank(TENANTS_KEY, 0, -TENANTS_MAX - 1)
+                await pipe.execute()
+            return True
+
+        return await self._tried(note, False)
+
+    async def noted(self, most: int) -> list[tuple[str, bytes]]:
+        """Gives the tenants asked most, with what they are asked for."""
+
+        async def noted(client: Client) -> list[tuple[str, bytes]]:
+            ranked: list[bytes] = await client.zrevrange(TENANTS_KEY, 0, -1)  # type: ignore[assignment]
+            names = [name.decode() for name in ranked]
+            found: list[tuple[str, bytes]] = []
+            gone: list[str] = []
+            while names and len(found) < most:
+                some, names = names[:most], names[most:]
+                texts = await _many(client, [asked_key(name) for name in some])
+                for name, text in zip(some, texts, strict=True):
+                    if text is None:
+                        gone.append(name)
+                    else:
+                        found.append((name, text))
+            if gone:
+                await client.zrem(TENANTS_KEY, *gone)
+            return found[:most]
+
+        nothing: list[tuple[str, bytes]] = []
+        return await self._tried(noted, nothing)
 
     async def lease(self, key: str) -> bool:
         """Says whether the caller is the one to compute; so is everybody when Redis is away."""
@@ -128,6 +171,11 @@ async def open_blocks(url: str, *, timeout_seconds: float) -> AsyncIterator[Shar
         await client.aclose()
 
 
+def asked_key(tenant: str) -> str:
+    """Gives the key of what a tenant is asked for."""
+    return f"av:{tenant}:asked"
+
+
 async def _many(client: Client, keys: Sequence[str]) -> list[bytes | None]:
     # The client decodes nothing, so that values are bytes.
     return [None if value is None else bytes(value) for value in await client.mget(keys)]  # type: ignore[arg-type]
@@ -146,17 +194,16 @@ def encoded(block: Saved) -> bytes:
     )
 
 
-def decoded(value: bytes | None, now: datetime) -> Grid | None:
-    """Reads a block; none where it is not good any more, or not one of ours."""
+def decoded(key: str, value: bytes | None) -> Saved | None:
+    """Reads a block; none where it is not one of ours."""
     if value is None or len(value) < HEAD.size:
         return None
     rows, words, until = HEAD.unpack_from(value)
-    if until and datetime.fromtimestamp(until / 1000, UTC) <= now:
-        return None
     middle = HEAD.size + 4 * rows
     if len(value) != middle + 8 * rows * words:
         return None
     # Copies: bits are marked where they lie.
     starts: Minutes = np.frombuffer(value, "<i4", rows, HEAD.size).astype(np.int32)
     bits = np.frombuffer(value, "<u8", rows * words, middle).astype(np.uint64)
-    return Grid(starts, bits.reshape(rows, words))
+    good_until = datetime.fromtimestamp(until / 1000, UTC) if until else None
+    return Saved(key, Grid(starts, bits.reshape(rows, words)), good_until)

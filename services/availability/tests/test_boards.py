@@ -1,6 +1,7 @@
 """Bits kept up with event by event equal bits computed anew, and shared ones equal both."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from kit.clock import SystemClock
+from kit.testing import FixedClock
 from services.availability.domain import (
     Allocation,
     AllocationState,
@@ -18,12 +20,13 @@ from services.availability.domain import (
     Wanted,
 )
 from services.availability.engine.blocks import Blocks, key_of
+from services.availability.engine.board import Board
 from services.availability.engine.gate import Gate
 from services.availability.engine.looking import Look, days_between
 from services.availability.rules.bits import listed
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.zones import Zones
-from services.availability.store import Position, open_blocks
+from services.availability.store import LIFE, Position, open_blocks
 from services.availability.tests.test_world import NOW, START, Truth
 
 SHAPES = (
@@ -170,6 +173,40 @@ async def test_a_block_is_shared_no_longer_than_its_first_hold_lives(shared, req
     assert 0 < alive[day] <= 30_000 < alive[day + 5]
     assert list(await shared.read([keys[day]], ends - timedelta(milliseconds=5))) == [keys[day]]
     assert await shared.read([keys[day]], ends) == {}
+
+
+async def test_what_was_read_ahead_is_used_while_it_is_good_and_of_its_generation(shared, request):
+    tenant, shape = f"t-{id(request)}", SHAPES[0]
+    truth, clock = Truth(Random(8)), FixedClock(SystemClock().now())
+    day = DAYS[1]
+    span = Span(day * 1440 + 600, day * 1440 + 660)
+    ends = clock.now() + timedelta(seconds=30)
+    held = Allocation("h", 1, AllocationState.HELD, ("r1",), span, span, expires_at=ends)
+    truth.told.allocate(held, {}, Position("m", 5))
+    writer = fresh_blocks(shared)
+    await writer.ensure(tenant, truth.told, truth.told.board(shape, EXPANSIONS), [day])
+    await written(writer)
+
+    def board():
+        return Board(truth.told, shape, EXPANSIONS)
+
+    async with open_blocks("redis://127.0.0.1:1", timeout_seconds=0.05) as nowhere:
+        blocks = Blocks(shared, Gate(at_once=8, waiting_max=100), clock)
+        await blocks.take_ahead(tenant, board(), [day])
+        blocks._store = nowhere
+        assert await blocks.adopt(tenant, board(), [day])
+        # Another tenant's, and another event on the day, are other blocks.
+        assert not await blocks.adopt("other", board(), [day])
+        blocks.let_go()
+        assert blocks.ahead_bytes
+        clock.moment = ends
+        assert not await blocks.adopt(tenant, board(), [day])
+        clock.moment = ends - timedelta(seconds=1)
+        truth.told.allocate(replace(held, version=2), {}, Position("m", 6))
+        assert not await blocks.adopt(tenant, board(), [day])
+        clock.advance(LIFE)
+        blocks.let_go()
+        assert not blocks.ahead_bytes
 
 
 async def test_without_redis_everything_is_computed(request):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+import redis.asyncio
 from fairslot.availability.v1 import availability_pb2, schedule_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.type.interval_pb2 import Interval
@@ -134,3 +135,24 @@ async def test_a_process_that_has_just_begun_answers_its_first_question_from_red
         await caught_up(own_database, position)
         reply = await fresh()("SearchSlotMatrix", question(cell))
     assert booked not in list(reply.start_minutes)
+
+
+async def test_what_is_asked_for_most_is_ready_before_a_process_serves(
+    start, own_database, ledger, servers
+):
+    cell, tenant = CELLS[0], "ahead"
+    async with redis.asyncio.Redis.from_url(servers.redis_url) as shared:
+        await shared.flushall()
+        async with start() as caller:
+            names = await fill(caller(tenant), cell)
+            await caught_up(own_database, await ledger.say(changed("x"), tenant="elsewhere"))
+            expected = await caller(tenant)("SearchSlotMatrix", question(cell))
+            async with asyncio.timeout(20):
+                while not await shared.zscore("av-tenants", tenant):
+                    await asyncio.sleep(0.05)
+        async with start() as fresh:
+            # Nothing can come from Redis any more, and the tenant itself was not read.
+            await shared.flushall()
+            reply = await fresh(tenant)("SearchSlotMatrix", question(cell))
+            assert reply.cache == CACHE.HIT
+            assert hash_of(reply, names) == hash_of(expected, names)
