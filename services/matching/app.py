@@ -128,6 +128,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             assignment=ledger,
             ledger=ledger,
             customers=customers,
+            travel=free,
             pool=solvers,
             workers=settings.solver_threads,
             new_key=lambda: uuid.uuid4().hex,

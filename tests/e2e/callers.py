@@ -27,6 +27,11 @@ class Answer:
         return json.loads(self.raw)
 
     @property
+    def lines(self) -> list[Any]:
+        """The messages of a stream, one per line."""
+        return [json.loads(line) for line in self.raw.splitlines()]
+
+    @property
     def reason(self) -> str:
         """The reason of a refusal, as its ErrorInfo has it."""
         return str(self._info().get("reason", ""))

@@ -153,3 +153,19 @@ def test_without_merges_a_plan_of_several_needs_no_neighbours(floor: Tenant) -> 
     assert assign(floor, wanted(floor, "q1", 4, "alone"), ["t1", "t5"]).status == 200
     refused = assign(floor, wanted(floor, "q2", 7, "alone"), ["t2", "t3"])
     assert refused.reason == "PARTY_TOO_LARGE"
+
+
+def test_a_batch_puts_tables_together_and_commits_them_whole(floor: Tenant) -> None:
+    names = [wanted(floor, "q1", 7), wanted(floor, "q2", 7), wanted(floor, "q3", 4)]
+    body = {"bookingRequestIds": names, "apply": True, "timeBudget": "2s"}
+    said = floor.http("planner").post("/v1/batches:plan", body).lines
+    items = {one["item"]["bookingRequestId"]: one["item"] for one in said if "item" in one}
+    summary = said[-1]["summary"]
+    assert (summary["assigned"], summary["servedBound"]) == (2, 2)
+    # The small party sits alone, so that one of the large ones finds two tables.
+    assert len(items["q3"]["candidate"]["resourceIds"]) == 1
+    [large] = [one for name, one in items.items() if name != "q3" and "candidate" in one]
+    assert len(large["candidate"]["resourceIds"]) == 2
+    listed = floor.http("viewer").get("/v1/assignments").body["assignments"]
+    booked = [name for one in listed for name in one["resourceIds"]]
+    assert len(booked) == len(set(booked)) == 3

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from tests.e2e.callers import Tenant
-from tests.e2e.moments import span, told
+from tests.e2e.moments import read, span, told
 from tests.e2e.shop import EVERY_DAY
 
 START = (datetime.now(UTC) + timedelta(days=7)).replace(hour=8, minute=0, second=0, microsecond=0)
@@ -54,3 +54,23 @@ def test_the_way_counts_from_home_and_then_from_the_last_job(tenant: Tenant) -> 
         },
     )
     assert ways(4, made["freshness"]) == {"near": 12, "far": 12}
+
+
+def test_a_batch_leaves_the_time_to_travel(tenant: Tenant) -> None:
+    admin = tenant.http()
+    admin.made("/v1/serviceTypes", {"id": "visit", "duration": "3600s", "granularity": "3600s"})
+    admin.made("/v1/resources", {"id": "only", "kind": "PERSON"})
+    rules = {"rules": [{"days": EVERY_DAY, "start": {"hours": 6}, "end": {"hours": 20}}]}
+    assert admin.put("/v1/resources/only/schedule", rules).status == 200
+    for name, place in (("q1", HERE), ("q2", NORTH), ("q3", HERE)):
+        wish = {"id": name, "serviceTypeId": "visit", "place": place, "window": span(START, 240)}
+        admin.made("/v1/requests", wish)
+    body = {"bookingRequestIds": ["q1", "q2", "q3"], "apply": True, "timeBudget": "2s"}
+    said = admin.post("/v1/batches:plan", body).lines
+    items = {one["item"]["bookingRequestId"]: one["item"] for one in said if "item" in one}
+    starts = {name: read(one["candidate"]["start"]) for name, one in items.items()}
+    # Four hours: two visits here, the way of half an hour, and one in the north.
+    assert abs(starts["q1"] - starts["q3"]) == timedelta(hours=1)
+    assert min(abs(starts["q2"] - starts[name]) for name in ("q1", "q3")) == timedelta(hours=2)
+    # All of it stood at the first attempt: the ledger checks ways too.
+    assert (said[-1]["summary"]["assigned"], said[-1]["summary"].get("conflicts", 0)) == (3, 0)

@@ -17,7 +17,8 @@ from services.matching.engine.outside import (
     Offers,
     Workload,
 )
-from services.matching.engine.ranking import STRANGERS, Ranked, rank
+from services.matching.engine.ranking import Ranked, rank
+from services.matching.engine.work import STRANGERS
 from services.matching.rules.policies import DECIDING_POLICY, policy_named
 from services.matching.rules.settings import USUAL, Settings
 

@@ -1,9 +1,7 @@
 """Ranks candidates: asks availability and assignment once each, then scores and explains."""
 
-import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from kit.fault import Invalid
@@ -13,9 +11,7 @@ from services.matching.domain import (
     Rejection,
     Window,
     ceil_minute,
-    day_start,
     floor_minute,
-    moment_of,
 )
 from services.matching.engine.calls import RankCall
 from services.matching.engine.explaining import Scene
@@ -28,29 +24,13 @@ from services.matching.engine.outside import (
     Availability,
     Customers,
     Matrix,
-    Strangers,
-    Workload,
 )
-from services.matching.engine.people import Pool, pools
-from services.matching.engine.scoring import Tables, best, tabulate
+from services.matching.engine.scoring import best
+from services.matching.engine.work import STRANGERS, Work, tables_of, work_of
 from services.matching.rules.filters import Asked, failures
 from services.matching.rules.policies import POLICIES, Policy, policy_named
-from services.matching.rules.preferences import CONTINUITY
 from services.matching.rules.sentences import nothing_sentence
 from services.matching.rules.settings import USUAL, Settings
-
-STRANGERS = Strangers()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What was given and offered, as far as a policy looked; see `tabulate`."""
-
-    workload: Workload
-    # Per month of the layout, where people are compared.
-    shared: tuple[Pool, ...]
-    first_day: int
-    end_day: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +83,14 @@ async def rank(
         )
         inputs = replace(inputs, work=work)
     if wants_merges(inputs, scope, limit=call.limit):
-        parts = await _parts(call, scope, availability, assignment, customers)
+        parts = await parts_of(
+            scope,
+            availability,
+            assignment,
+            customers,
+            fresh=call.at_least_as_fresh,
+            as_if_now=call.as_if_now,
+        )
         inputs = replace(inputs, parts=parts)
     ranking = _decided(inputs, scope, limit=call.limit, max_rejections=call.max_rejections)
     # Who wants no reasons wants no advice either.
@@ -118,12 +105,14 @@ def wants_merges(inputs: Inputs, scope: Scope, *, limit: int) -> bool:
     return scope.matrix.merging is not None and party > 1 and len(scope.layout.pairs) < limit
 
 
-async def _parts(
-    call: RankCall,
+async def parts_of(
     whole: Scope,
     availability: Availability,
     assignment: Assignment,
     customers: Customers,
+    *,
+    fresh: str,
+    as_if_now: datetime | None = None,
 ) -> Inputs:
     """Asks who is free whatever the party, and, where they can merge, for their work."""
     asked = whole.asked
@@ -131,8 +120,8 @@ async def _parts(
     matrix = await availability.slots(
         question,
         max_rejections=0,
-        at_least_as_fresh=call.at_least_as_fresh,
-        as_if_now=call.as_if_now,
+        at_least_as_fresh=fresh,
+        as_if_now=as_if_now,
     )
     parts = Inputs(question, matrix, asked.slot_start, settings=whole.settings)
     scope = scope_of(parts, whole.policy)
@@ -140,7 +129,7 @@ async def _parts(
     assert terms is not None
     if scope.layout.empty or not merging_of(scope, asked.question.party_size, terms).usable:
         return parts
-    work = await work_of(scope, availability, assignment, customers, fresh=call.at_least_as_fresh)
+    work = await work_of(scope, availability, assignment, customers, fresh=fresh)
     return replace(parts, work=work)
 
 
@@ -254,56 +243,6 @@ async def _question(call: RankCall, availability: Availability, assignment: Assi
 
 def _slot_start(slot: Window | None) -> int | None:
     return None if slot is None or slot.start is None else floor_minute(slot.start)
-
-
-async def work_of(
-    scope: Scope,
-    availability: Availability,
-    assignment: Assignment,
-    customers: Customers,
-    *,
-    fresh: str,
-) -> Work:
-    """Asks for the work that the policy weighs: whole months of everybody, or the slots' days; and
-    who served the customer lately.
-    """
-    matrix, layout = scope.matrix, scope.layout
-    compared = scope.compared
-    # Whom fairness compares is not known yet, so it asks about everybody.
-    names = () if compared else tuple(matrix.resources[row].id for row in layout.resources)
-    first_day, end_day = int(layout.first_days.min()), int(layout.last_days.max()) + 1
-    if compared:
-        first_day, end_day = layout.months[0].first_day, layout.months[-1].end_day
-    workload, shared, familiar = await asyncio.gather(
-        assignment.workload(
-            Window(*(moment_of(day_start(day, scope.zone)) for day in (first_day, end_day))),
-            time_zone=matrix.time_zone,
-            resource_ids=names,
-        ),
-        pools(
-            availability,
-            layout.months if compared else (),
-            matrix.required_skills,
-            at_least_as_fresh=fresh,
-            settings=scope.settings,
-        ),
-        _familiar(scope, customers),
-    )
-    return Work(replace(workload, familiar=familiar), shared, first_day, end_day)
-
-
-async def _familiar(scope: Scope, customers: Customers) -> Mapping[str, int]:
-    question = scope.asked.question
-    if not question.customer_hash or not scope.policy.weighs(CONTINUITY.name):
-        return {}
-    return await customers.served_by(question.customer_hash, but_for=question.ignored_allocation_id)
-
-
-def tables_of(scope: Scope, work: Work) -> Tables:
-    """Turns work into what the preferences look at."""
-    return tabulate(
-        scope, work.workload, work.shared, first_day=work.first_day, end_day=work.end_day
-    )
 
 
 def _nothing(matrix: Matrix, rejections: tuple[Rejection, ...], rejected_count: int) -> str:

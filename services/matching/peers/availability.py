@@ -1,5 +1,6 @@
 """Asks availability who is free when, how long a service takes and what everybody offers."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import grpc
@@ -16,6 +17,7 @@ from google.type.date_pb2 import Date
 from kit.channel import call
 from services.matching.domain import (
     Month,
+    Place,
     Question,
     Rejection,
     Resource,
@@ -81,6 +83,20 @@ class AvailabilityPeer:
         found = (await call(self._catalog.GetServiceType, request)).service_type
         before, after = found.buffer_before.ToTimedelta(), found.buffer_after.ToTimedelta()
         return -(-before // MINUTE), -(-after // MINUTE)
+
+    async def ways(
+        self, origins: Sequence[Place], destinations: Sequence[Place]
+    ) -> tuple[tuple[int, ...], ...]:
+        """Returns the minutes from each origin to every destination."""
+        request = availability_pb2.MeasureWaysRequest(
+            origins=[latlng(one) for one in origins],
+            destinations=[latlng(one) for one in destinations],
+        )
+        minutes = (await call(self._free.MeasureWays, request)).minutes
+        width = len(destinations)
+        return tuple(
+            tuple(minutes[first : first + width]) for first in range(0, len(minutes), width)
+        )
 
     async def offers(
         self,

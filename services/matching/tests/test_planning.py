@@ -9,7 +9,8 @@ import pytest
 from kit.fault import Broken, Conflict, Refused, Unavailable
 from services.matching.domain import Question, Window, moment_of
 from services.matching.engine.batch import BatchCall, Batches, Committed, Moving, Outcome, Tally
-from services.matching.engine.batch.planning import newest, together
+from services.matching.engine.batch.grouping import together
+from services.matching.engine.batch.planning import newest
 from services.matching.engine.pool import Done, open_pool
 from services.matching.tests.team import START, team
 from services.matching.tests.worlds import WorldAssignment, WorldAvailability
@@ -22,7 +23,7 @@ class Book:
     """A ledger that refuses what the test wants refused, and remembers the rest."""
 
     refusals: dict[str, list[Exception]] = field(default_factory=dict)
-    made: dict[str, tuple[str, int]] = field(default_factory=dict)
+    made: dict[str, tuple[str | int, ...]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
 
     async def assign(self, booking_request_id, candidate, *, reason, key):
@@ -30,7 +31,7 @@ class Book:
         assert reason.startswith("Planned together with others. ")
         if self.refusals.get(booking_request_id):
             raise self.refusals[booking_request_id].pop()
-        self.made[booking_request_id] = (candidate.resource_ids[0], candidate.start)
+        self.made[booking_request_id] = (*candidate.resource_ids, candidate.start)
         return Committed(f"a-{booking_request_id}", "")
 
 
@@ -40,6 +41,8 @@ class Wants:
 
     world: object
     windows: dict[str, tuple[int, int]]
+    # What is asked beside the window, by request.
+    more: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __post_init__(self):
         self.work = WorldAssignment(self.world)
@@ -47,19 +50,22 @@ class Wants:
 
     async def question_of(self, booking_request_id):
         low, high = self.windows[booking_request_id]
-        return replace(self.world.question, window=Window(moment_of(low), moment_of(high)))
+        window = Window(moment_of(low), moment_of(high))
+        more = self.more.get(booking_request_id, {})
+        return replace(self.world.question, window=window, **more)
 
 
-async def planned(world, windows, book=None, **asked):
+async def planned(world, windows, book=None, *, more=None, travel=None, **asked):
     availability = WorldAvailability(world)
     book = book or Book()
     async with open_pool(1) as pool:
         batches = Batches(
             availability=availability,
-            assignment=Wants(world, windows),
+            assignment=Wants(world, windows, more or {}),
             ledger=book,
             pool=pool,
             workers=1,
+            travel=travel,
             new_key=lambda: "key",
         )
         call = BatchCall(booking_request_ids=tuple(windows), **asked)

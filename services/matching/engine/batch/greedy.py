@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from services.matching.engine.batch.prices import axis_of
+from services.matching.engine.batch.board import Board
 from services.matching.engine.batch.problem import NOT_SERVED, Chosen, Problem
 from services.matching.engine.outside import Column
 
@@ -23,22 +23,16 @@ def greedy(
     """
     if order is None:
         order = np.argsort(np.diff(problem.offsets), kind="stable")
-    axis = axis_of(problem)
-    # Cells taken before each cell, row after row, so that two looks tell whether a span is free.
-    sums = np.zeros((problem.width, axis.width), dtype=np.int64)
-    flat = sums.reshape(-1)
+    board = Board(problem)
     chosen = np.full(problem.count, NOT_SERVED, dtype=np.int64)
     for request in order.tolist():
         span = problem.of(request)
-        free = flat[axis.last[span]] == flat[axis.first[span]]
+        free = board.free(request)
         if not free.any():
             continue
         gains = np.where(free, worth[span], -np.inf)
-        option = span.start + int(np.argmax(gains))
-        chosen[request] = option
-        row = int(problem.resources[option])
-        begin, end = (int(cut[option]) - row * axis.width for cut in (axis.first, axis.last))
-        occupy(sums[row], begin, end)
+        chosen[request] = span.start + int(np.argmax(gains))
+        board.take(int(chosen[request]))
     return chosen
 
 
@@ -65,15 +59,13 @@ def fair_greedy(problem: Problem) -> Chosen:
     part-timers from always being last.
     """
     cells, given, offered = _months(problem)
-    axis = axis_of(problem)
-    taken = np.zeros((problem.width, axis.width), dtype=np.int64)
-    flat = taken.reshape(-1)
+    board = Board(problem)
     counted: set[tuple[int, int]] = set()
     most = int(problem.points.max(initial=0)) + 1
     chosen = np.full(problem.count, NOT_SERVED, dtype=np.int64)
     for request in np.argsort(np.diff(problem.offsets), kind="stable").tolist():
         span = problem.of(request)
-        free = flat[axis.last[span]] == flat[axis.first[span]]
+        free = board.free(request)
         if not free.any():
             continue
         here = cells[span]
@@ -81,11 +73,9 @@ def fair_greedy(problem: Problem) -> Chosen:
         order = np.round(lag, LAG_DECIMALS) - problem.points[span] / most / 10**LAG_DECIMALS
         option = span.start + int(np.argmin(np.where(free, order, np.inf)))
         chosen[request] = option
-        row = int(problem.resources[option])
-        occupy(
-            taken[row], *(int(cut[option]) - row * axis.width for cut in (axis.first, axis.last))
-        )
-        day = (row, int(problem.days[option]))
+        board.take(option)
+        # Of those who serve together, the first stands for all.
+        day = (int(problem.resources[option]), int(problem.days[option]))
         if cells[option] >= 0 and day not in counted:
             counted.add(day)
             given[cells[option]] += 1
@@ -111,9 +101,3 @@ def _months(
         held = (problem.days >= share.first_day) & (problem.days < share.end_day) & (numbers >= 0)
         cells = np.where(held, numbers, cells)
     return cells, np.array(given), np.array(offered)
-
-
-def occupy(row: Column, begin: int, end: int) -> None:
-    """Notes in a row of sums that the cells from `begin` up to `end` are taken."""
-    steps = np.arange(1, len(row) - begin, dtype=np.int64)
-    row[begin + 1 :] += np.minimum(steps, end - begin)

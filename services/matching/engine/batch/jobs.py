@@ -1,12 +1,14 @@
 """What a process of the pool does for a batch: lays it out, solves it, explains the plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.matching.domain import Candidate
-from services.matching.engine.batch.options import Group, Joint, joint
+from services.matching.engine.batch.options import Joint, joint
 from services.matching.engine.batch.problem import Objective, Progress, Solution
 from services.matching.engine.batch.solving import solve
+from services.matching.engine.batch.ways import NOWHERE, Map
+from services.matching.engine.batch.wishes import Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class BatchJob:
     objective: Objective
     seconds: float
     workers: int
+    places: Map = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class BatchAnswer:
 
 def plan_batch(job: BatchJob, tell: Callable[[Progress], None]) -> BatchAnswer:
     """Makes a joint plan; tells how far it has come."""
-    laid = joint(job.groups, job.policy)
+    laid = joint(job.groups, job.policy, job.places)
     solution = solve(
         laid.problem,
         objective=job.objective,
@@ -47,6 +50,7 @@ def plan_batch(job: BatchJob, tell: Callable[[Progress], None]) -> BatchAnswer:
         workers=job.workers,
         tell=tell,
     )
+    solution = replace(solution, whole=laid.whole)
     items = tuple(_item(laid, solution, request) for request in range(laid.problem.count))
     return BatchAnswer(items, solution)
 

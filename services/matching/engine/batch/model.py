@@ -1,5 +1,6 @@
 """The joint plan as a CP-SAT model: one literal per option, at most one per request and moment."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ class Model:
             span = problem.of(request)
             if span.stop - span.start > 1:
                 self._model.add_at_most_one(self._taken[span])
-        for crowd in crowds(problem):
-            self._model.add_at_most_one([self._taken[option] for option in crowd])
+        for several in itertools.chain(crowds(problem), rushes(problem)):
+            self._model.add_at_most_one([self._taken[option] for option in several])
         self._served = cp_model.LinearExpr.sum(self._taken)
         self._points = cp_model.LinearExpr.weighted_sum(self._taken, problem.points.tolist())
         self._unfairness = self._fairness_expression()
@@ -110,8 +111,9 @@ class Model:
         """Sums how far everybody's days are from their share, in cross-multiplied units."""
         problem, model = self._problem, self._model
         doing: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for option in np.flatnonzero(problem.days >= 0).tolist():
-            doing[int(problem.resources[option]), int(problem.days[option])].append(option)
+        for option, resource, day in zip(*map(np.ndarray.tolist, problem.everything), strict=True):
+            if day >= 0:
+                doing[resource, day].append(option)
         worked: dict[int, list[tuple[int, cp_model.IntVar]]] = defaultdict(list)
         for (member, day), options in sorted(doing.items()):
             literal = model.new_bool_var("")
@@ -161,12 +163,10 @@ class Watch(cp_model.CpSolverSolutionCallback):
 
 def crowds(problem: Problem) -> Iterator[list[int]]:
     """Yields the options that would hold one resource at one moment; each largest crowd once."""
-    order = np.lexsort((problem.starts, problem.resources))
-    edges = np.flatnonzero(np.diff(problem.resources[order])) + 1
-    for row in np.split(order, edges):
+    for row in _rows(problem):
         live: list[int] = []
         grown = False
-        for option in row.tolist():
+        for option in row:
             start = int(problem.starts[option])
             left = [one for one in live if int(problem.ends[one]) > start]
             if len(left) < len(live) and grown:
@@ -177,3 +177,34 @@ def crowds(problem: Problem) -> Iterator[list[int]]:
             grown = True
         if len(live) > 1:
             yield live
+
+
+def rushes(problem: Problem) -> Iterator[list[int]]:
+    """Yields each option with those of another request that come too soon after it, elsewhere."""
+    roads = problem.roads
+    if roads is None:
+        return
+    owners, longest = problem.owners, int(roads.ways.max(initial=0))
+    for row in _rows(problem):
+        starts = problem.starts[row]
+        for option in row:
+            end = int(problem.ends[option])
+            low, high = np.searchsorted(starts, (end, end + longest)).tolist()
+            soon: dict[int, list[int]] = defaultdict(list)
+            for other in row[low:high]:
+                soon[int(owners[other])].append(other)
+            own = int(owners[option])
+            for request, others in soon.items():
+                way = roads.apart(own, request)
+                late = [other for other in others if int(problem.starts[other]) < end + way]
+                if late and request != own:
+                    yield [option, *late]
+
+
+def _rows(problem: Problem) -> Iterator[list[int]]:
+    """Yields the options that take each resource, by start."""
+    options, resources, _ = problem.everything
+    order = np.lexsort((problem.starts[options], resources))
+    edges = np.flatnonzero(np.diff(resources[order])) + 1
+    for row in np.split(options[order], edges):
+        yield row.tolist()

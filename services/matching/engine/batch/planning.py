@@ -2,29 +2,28 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from kit import position
 from kit.fault import Conflict, Fault, Refused
-from services.matching.domain import Candidate, Question, Window
+from services.matching.domain import Candidate, Question
+from services.matching.engine.batch.grouping import together
 from services.matching.engine.batch.jobs import BatchAnswer, BatchJob, Item, plan_batch
-from services.matching.engine.batch.options import Group, Member
 from services.matching.engine.batch.problem import Objective, Progress, Solution
+from services.matching.engine.batch.ways import Travel, map_of
+from services.matching.engine.batch.wishes import Group, Member
 from services.matching.engine.outside import Assignment, Availability, Customers
 from services.matching.engine.pool import Done, Pool
-from services.matching.engine.ranking import STRANGERS, Inputs, known_policy, scope_of, work_of
+from services.matching.engine.ranking import Inputs, known_policy, parts_of, scope_of
+from services.matching.engine.work import STRANGERS, work_of
 from services.matching.rules.settings import USUAL, Settings
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 DEFAULT_SECONDS = 5.0
-# Requests that ask the same but for the window share one question, of at most this long.
-TOGETHER = timedelta(days=35)
 # Questions and commits that are under way at once.
 ASKED_AT_ONCE = 16
 COMMITTED_AT_ONCE = 8
@@ -110,14 +109,16 @@ class Batches:
         new_key: Callable[[], str],
         ledger: Ledger | None = None,
         customers: Customers = STRANGERS,
+        travel: Travel | None = None,
     ) -> None:
         """Takes whom to ask, where to solve, and by how many threads; the ledger is for plans that
-        are to be applied.
+        are to be applied. Without `travel` nobody needs time to get anywhere.
         """
         self._availability = availability
         self._assignment = assignment
         self._customers = customers
         self._ledger = ledger
+        self._travel = travel
         self._pool = pool
         self._workers = workers
         self._new_key = new_key
@@ -137,12 +138,15 @@ class Batches:
             call.booking_request_ids, self._assignment.question_of, at_once=ASKED_AT_ONCE
         )
         questions = dict(zip(call.booking_request_ids, asked, strict=True))
+        places = await map_of(asked, self._travel)
         left = dict(questions)
         while left:
             tally.rounds += 1
             answer: BatchAnswer | None = None
             groups = await self._groups(left, tally, settings)
-            job = BatchJob(groups, tally.policy, call.objective, call.seconds, self._workers)
+            job = BatchJob(
+                groups, tally.policy, call.objective, call.seconds, self._workers, places
+            )
             async with aclosing(self._pool.run(plan_batch, job)) as run:
                 async for said in run:
                     if isinstance(said, Done):
@@ -191,6 +195,15 @@ class Batches:
                     fresh=tally.freshness,
                 )
                 inputs = replace(inputs, work=work)
+            if matrix.merging is not None and question.party_size > 1:
+                parts = await parts_of(
+                    scope,
+                    self._availability,
+                    self._assignment,
+                    self._customers,
+                    fresh=tally.freshness,
+                )
+                inputs = replace(inputs, parts=parts)
             before, after = buffers[question.service_type_id]
             return Group(inputs, before, after, members)
 
@@ -232,32 +245,6 @@ class Batches:
             lost.append(name)
 
 
-def together(
-    questions: dict[str, Question],
-) -> list[tuple[Question, tuple[Member, ...]]]:
-    """Groups requests that ask the same but for the window, as far as windows lie together."""
-    alike: dict[Question, list[Member]] = defaultdict(list)
-    for name, question in questions.items():
-        alike[replace(question, window=Window())].append(Member(name, question.window))
-    found: list[tuple[Question, tuple[Member, ...]]] = []
-    for question, members in alike.items():
-        open_ones = [one for one in members if None in (one.window.start, one.window.end)]
-        found.extend((replace(question, window=one.window), (one,)) for one in open_ones)
-        whole: Window | None = None
-        joined: list[Member] = []
-        bounded = [one for one in members if None not in (one.window.start, one.window.end)]
-        for member in sorted(bounded, key=lambda one: (_start(one), one.booking_request_id)):
-            wider = _union(whole, member.window)
-            if whole is not None and _length(wider) > max(TOGETHER, _length(whole)):
-                found.append((replace(question, window=whole), tuple(joined)))
-                wider, joined = member.window, []
-            whole = wider
-            joined.append(member)
-        if whole is not None:
-            found.append((replace(question, window=whole), tuple(joined)))
-    return found
-
-
 def newest(tokens: Sequence[str]) -> str:
     """Joins freshness tokens: what shows all of their writes."""
     positions: dict[str, int] = {}
@@ -265,25 +252,6 @@ def newest(tokens: Sequence[str]) -> str:
         for name, value in position.decode(token).items():
             positions[name] = max(value, positions.get(name, 0))
     return position.encode(positions) if positions else ""
-
-
-def _start(member: Member) -> float:
-    assert member.window.start is not None
-    return member.window.start.timestamp()
-
-
-def _union(one: Window | None, other: Window) -> Window:
-    if one is None:
-        return other
-    if one.start is None or one.end is None or other.start is None or other.end is None:
-        return Window()
-    return Window(min(one.start, other.start), max(one.end, other.end))
-
-
-def _length(window: Window) -> timedelta:
-    assert window.start is not None
-    assert window.end is not None
-    return window.end - window.start
 
 
 async def _each(

@@ -2,7 +2,8 @@
 
 For any prices >= 0 on the time of each resource, no plan is worth more than all prices together
 plus, per request, its best option after paying for the time it takes (Lagrangian relaxation of
-"one at a time"). Prices rise where options crowd and fall where nobody goes (subgradient steps).
+"one at a time"; ways between places are left out, which only raises the bound). Prices rise where
+options crowd and fall where nobody goes (subgradient steps).
 """
 
 import math
@@ -35,7 +36,10 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Time cut at every start and end: option i takes the cells [first[i], last[i]) of a row."""
+    """Time cut at every start and end: option i takes the cells [first[i], last[i]) of a row.
+
+    After all options come what they take further, in the order of the problem's rows.
+    """
 
     width: int
     first: Column
@@ -47,11 +51,12 @@ def axis_of(problem: Problem) -> Axis:
     cuts = np.unique(np.concatenate((problem.starts, problem.ends)))
     # One more column, for sums that begin at 0.
     width = len(cuts) + 1
-    row = problem.resources * width
+    options, resources, _ = problem.everything
+    row = resources * width
     return Axis(
         width=width,
-        first=row + np.searchsorted(cuts, problem.starts),
-        last=row + np.searchsorted(cuts, problem.ends),
+        first=row + np.searchsorted(cuts, problem.starts)[options],
+        last=row + np.searchsorted(cuts, problem.ends)[options],
     )
 
 
@@ -76,7 +81,7 @@ def bound(
     best_value, best_reduced = np.inf, gains
     step, waited = STEP_FIRST, 0
     for _ in range(ROUNDS_MAX):
-        reduced = gains - _paid(prices, axis)
+        reduced = gains - _paid(prices, axis, problem)
         tops = np.maximum.reduceat(reduced, begins)
         floor = tops if all_served else np.maximum(tops, 0.0)
         value = float(prices.sum() + floor.sum())
@@ -91,7 +96,7 @@ def bound(
         picks = _firsts(reduced, tops, problem)[filled]
         if not all_served:
             picks = picks[tops > 0]
-        slope = _crowding(picks, axis, prices) - 1.0
+        slope = _crowding(picks, axis, prices, problem) - 1.0
         slope[(prices <= 0) & (slope < 0)] = 0.0
         norm = float((slope * slope).sum())
         if norm == 0:
@@ -100,16 +105,21 @@ def bound(
     return Bound(value=max(int(np.floor(best_value + EPSILON)), least), reduced=best_reduced)
 
 
-def _paid(prices: Prices, axis: Axis) -> Prices:
+def _paid(prices: Prices, axis: Axis, problem: Problem) -> Prices:
     """Gives what each option pays for its cells."""
     sums = np.zeros(len(prices) + 1)
     np.cumsum(prices, out=sums[1:])
-    paid: Prices = sums[axis.last] - sums[axis.first]
-    return paid
+    each: Prices = sums[axis.last] - sums[axis.first]
+    count, further = len(problem.points), problem.further.options
+    if len(further):
+        each[:count] += np.bincount(further, each[count:], minlength=count)
+    return each[:count]
 
 
-def _crowding(picks: Column, axis: Axis, prices: Prices) -> Prices:
+def _crowding(picks: Column, axis: Axis, prices: Prices, problem: Problem) -> Prices:
     """Counts how many of the picked options want each cell."""
+    if len(problem.further.options):
+        picks = np.concatenate((picks, len(problem.points) + problem.further.of(picks)))
     change = np.zeros(len(prices) + 1)
     np.add.at(change, axis.first[picks], 1.0)
     np.add.at(change, axis.last[picks], -1.0)

@@ -48,13 +48,47 @@ class Credit:
     offered_all: int
 
 
+def _nothing() -> Column:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What options take beyond their first resource, option after option: one row per resource.
+
+    Days are those of `Problem.days`.
+    """
+
+    options: Column = field(default_factory=_nothing)
+    resources: Column = field(default_factory=_nothing)
+    days: Column = field(default_factory=_nothing)
+
+    def of(self, options: Column) -> Column:
+        """Gives the rows of some options."""
+        return np.flatnonzero(np.isin(self.options, options))
+
+
+@dataclass(frozen=True, slots=True)
+class Roads:
+    """Where requests are, by the number of the place or -1, and the minutes between places."""
+
+    sites: Column
+    ways: Column
+
+    def apart(self, one: int, other: int) -> int:
+        """Gives the minutes that one request's place is away from another's."""
+        here, there = int(self.sites[one]), int(self.sites[other])
+        return 0 if here < 0 or there < 0 else int(self.ways[here, there])
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Requests and their options, request after request.
 
     Option i takes resource `resources[i]` from minute `starts[i]` up to `ends[i]`, buffers
     included, and brings `points[i]`. It makes the day `days[i]` one that its resource works, or
-    -1 where that day counts already, or for nobody.
+    -1 where that day counts already, or for nobody. A plan of several resources takes `further`
+    ones at the same time. Between two places a resource needs the time that `roads` tell.
     """
 
     # How many resources there are, by number.
@@ -67,6 +101,9 @@ class Problem:
     points: Column
     days: Column
     shares: tuple[Credit, ...] = ()
+    further: Further = field(default_factory=Further)
+    # None: nobody travels.
+    roads: Roads | None = None
 
     @property
     def count(self) -> int:
@@ -89,7 +126,7 @@ class Problem:
 
     def kept(self, options: Column) -> "Problem":
         """Gives the same problem with these options alone, which are ascending."""
-        owners = self.owners[options]
+        owners, rows = self.owners[options], self.further.of(options)
         offsets = np.zeros(self.count + 1, dtype=np.int64)
         np.cumsum(np.bincount(owners, minlength=self.count), out=offsets[1:])
         return Problem(
@@ -101,6 +138,30 @@ class Problem:
             points=self.points[options],
             days=self.days[options],
             shares=self.shares,
+            further=Further(
+                options=np.searchsorted(options, self.further.options[rows]),
+                resources=self.further.resources[rows],
+                days=self.further.days[rows],
+            ),
+            roads=self.roads,
+        )
+
+    def uses(self, options: Column) -> tuple[Column, Column, Column]:
+        """Gives (option, resource, day) for all that some options take."""
+        rows = self.further.of(options)
+        return (
+            np.concatenate((options, self.further.options[rows])),
+            np.concatenate((self.resources[options], self.further.resources[rows])),
+            np.concatenate((self.days[options], self.further.days[rows])),
+        )
+
+    @property
+    def everything(self) -> tuple[Column, Column, Column]:
+        """Gives (option, resource, day) for all options, their first resources first."""
+        return (
+            np.concatenate((np.arange(len(self.points), dtype=np.int64), self.further.options)),
+            np.concatenate((self.resources, self.further.resources)),
+            np.concatenate((self.days, self.further.days)),
         )
 
 
@@ -136,18 +197,22 @@ class Solution:
     unfairness: int
     unfairness_bound: int
     seconds: float = field(compare=False)
+    # Whether all that could be chosen was there to choose from.
+    whole: bool = True
 
     @property
     def optimal(self) -> bool:
         """Whether neither more requests nor more points are possible."""
-        return self.served == self.served_bound and self.points == self.points_bound
+        reached = self.served == self.served_bound and self.points == self.points_bound
+        return reached and self.whole
 
     @property
     def gap_percent(self) -> float:
         """How far the points may be from the best, in percent of the bound."""
         if self.points_bound <= self.points:
             return 0.0
-        return 100.0 * (self.points_bound - self.points) / self.points_bound
+        # Points can be below 0 where several must serve together.
+        return 100.0 * (self.points_bound - self.points) / max(abs(self.points_bound), 1)
 
 
 def total(values: Column, chosen: Chosen) -> int:
@@ -156,22 +221,34 @@ def total(values: Column, chosen: Chosen) -> int:
 
 
 def clashes(problem: Problem, chosen: Chosen) -> int:
-    """Counts pairs of neighbours on one resource that overlap; a plan has none."""
-    taken = chosen[chosen != NOT_SERVED]
-    order = taken[np.lexsort((problem.starts[taken], problem.resources[taken]))]
-    same = problem.resources[order][1:] == problem.resources[order][:-1]
-    return int((same & (problem.starts[order][1:] < problem.ends[order][:-1])).sum())
+    """Counts pairs on one resource that overlap or leave no time for the way; a plan has none."""
+    options, resources, _ = problem.uses(chosen[chosen != NOT_SERVED])
+    owners = problem.owners[options]
+    found = 0
+    for resource in np.unique(resources).tolist():
+        mine = np.flatnonzero(resources == resource)
+        mine = mine[np.argsort(problem.starts[options[mine]], kind="stable")]
+        ends, starts = problem.ends[options[mine]], problem.starts[options[mine]]
+        gone = ends[:, None]
+        if problem.roads is not None:
+            sites = problem.roads.sites[owners[mine]]
+            known = (sites[:, None] >= 0) & (sites[None, :] >= 0)
+            gone = gone + np.where(known, problem.roads.ways[sites[:, None], sites[None, :]], 0)
+        found += int(np.triu(starts[None, :] < gone, k=1).sum())
+    return found
 
 
 def unfairness(problem: Problem, chosen: Chosen) -> int:
     """Sums how far everybody is from their share; 0 where all have exactly theirs."""
     found = 0
-    taken = chosen[chosen != NOT_SERVED]
+    if not problem.shares:
+        return found
+    _, resources, days = problem.uses(chosen[chosen != NOT_SERVED])
     for share in problem.shares:
-        held = (problem.days[taken] >= share.first_day) & (problem.days[taken] < share.end_day)
-        mine = taken[held & np.isin(problem.resources[taken], share.members)]
-        days = np.unique(np.stack((problem.resources[mine], problem.days[mine])), axis=1)
-        added = np.bincount(days[0], minlength=problem.width)
+        held = (days >= share.first_day) & (days < share.end_day)
+        held &= np.isin(resources, share.members)
+        worked = np.unique(np.stack((resources[held], days[held])), axis=1)
+        added = np.bincount(worked[0], minlength=problem.width)
         given_all = share.given_all + int(added.sum())
         found += sum(
             abs((given + int(added[member])) * share.offered_all - offered * given_all)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.matching.engine.batch.greedy import by_deadline, fair_greedy, greedy
+from services.matching.engine.batch.parting import parted
 from services.matching.engine.batch.prices import Prices, bound
 from services.matching.engine.batch.problem import (
     NOT_SERVED,
@@ -108,6 +109,9 @@ def solve(
         kept = _promising(problem, reduced, standing.chosen)
         limits = Limits(objective, deadline, workers)
         _improve(problem, kept, standing, limits, told)
+    alone = parted(problem, standing.chosen)
+    if total(problem.points, alone) > standing.points:
+        standing.take(problem, alone)
     return Solution(
         chosen=standing.chosen,
         served=standing.served,

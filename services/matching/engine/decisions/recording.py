@@ -28,7 +28,8 @@ from services.matching.engine.decisions.comparing import (
 )
 from services.matching.engine.outside import Assignment, Availability, Customers
 from services.matching.engine.pool import Done, Pool
-from services.matching.engine.ranking import Inputs, Ranked, scope_of, work_of
+from services.matching.engine.ranking import Inputs, Ranked, scope_of
+from services.matching.engine.work import work_of
 from services.matching.rules.policies import POLICIES, policy_named
 from services.matching.store import KeptPair, KeptRanking, Records
 
