@@ -9,6 +9,9 @@ from services.availability.rules.intervals import Spans
 from services.availability.rules.working import Pattern, Pieces, expand, local_days
 from services.availability.rules.zones import Wide, Zone, Zones
 
+# No day of ours is later.
+LAST_DAY = 10**9
+
 
 def month_span(year: int, month: int, tenant_zone: Zone) -> Span:
     """Gives a month of the tenant's zone, from its first local midnight to the next one's."""
@@ -28,10 +31,14 @@ def months_touched(window: Span, tenant_zone: Zone) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class OfferedMonth:
-    """The parts of shifts that start in a month with the tenant's days, and how many days."""
+    """The parts of shifts that start in a month with the tenant's days; how many days and minutes
+    they are, and the first day.
+    """
 
     pieces: Pieces
     days: int
+    minutes: int
+    first_day: int
 
 
 def offered_month(pattern: Pattern, month: Span, tenant_zone: Zone, zones: Zones) -> OfferedMonth:
@@ -46,7 +53,12 @@ def offered_month(pattern: Pattern, month: Span, tenant_zone: Zone, zones: Zones
     seg = tenant_zone.segments(month.start, month.end)
     offsets = seg.offsets[np.searchsorted(seg.starts, starts, side="right") - 1]
     days = (starts + offsets) // MINUTES_PER_DAY
-    return OfferedMonth(Pieces(days, starts, ends), len(np.unique(days)))
+    return OfferedMonth(
+        Pieces(days, starts, ends),
+        days=len(np.unique(days)),
+        minutes=int((ends - starts).sum()),
+        first_day=int(days.min(initial=LAST_DAY)),
+    )
 
 
 def offered_days(month: OfferedMonth, leave: Spans) -> int:
@@ -60,6 +72,8 @@ def offered_days(month: OfferedMonth, leave: Spans) -> int:
 
 def offered_since(month: OfferedMonth, leave: Spans, first_day: int) -> tuple[int, int]:
     """Counts days from `first_day` on, and the minutes on them, that are not leave."""
+    if not len(leave) and first_day <= month.first_day:
+        return month.days, month.minutes
     pieces = month.pieces
     kept = pieces.days >= first_day
     days, starts, ends = pieces.days[kept], pieces.starts[kept], pieces.ends[kept]

@@ -1,6 +1,11 @@
 """Offered days are counted in the tenant's months, shift by shift, leave taken out."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.availability.domain import Span, WallRange, WeeklyRule, floor_minute
 from services.availability.rules.intervals import empty, spans_of
@@ -9,6 +14,7 @@ from services.availability.rules.offered import (
     months_touched,
     offered_days,
     offered_month,
+    offered_since,
 )
 from services.availability.rules.working import Pattern
 from services.availability.rules.zones import Zones
@@ -52,6 +58,37 @@ def test_leave_takes_a_day_only_if_it_takes_all_of_it() -> None:
     assert days("UTC", "UTC", work, leave=[whole]) == 29
     assert days("UTC", "UTC", work, leave=[part]) == 31
     assert days("UTC", "UTC", work, leave=[part, Span(part.end, part.end + 1)]) == 30
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@settings(deadline=None, max_examples=40)
+@given(
+    hours=st.tuples(st.integers(0, 12), st.integers(13, 24)),
+    first=st.integers(-3, 34),
+    leave=st.lists(st.tuples(st.integers(-50, 800), st.integers(1, 60)), max_size=4),
+)
+def test_days_and_minutes_from_a_day_on_are_those_counted_hour_by_hour(
+    zone, hours, first, leave
+) -> None:
+    own, walls = ZONES.get(zone), ZoneInfo(zone)
+    pattern = Pattern(zone, (WeeklyRule(EVERY_DAY, WallRange(hours[0] * 60, hours[1] * 60)),))
+    month = month_span(2027, 3, own)
+    away = [Span(month.start + 60 * at, month.start + 60 * (at + long)) for at, long in leave]
+    since = date(2027, 3, 1) + timedelta(days=first)
+    found = offered_since(
+        offered_month(pattern, month, own, ZONES),
+        spans_of(away) if away else empty(),
+        (since - date(1970, 1, 1)).days,
+    )
+    counted = set()
+    minutes = 0
+    for at in range(month.start, month.end, 60):
+        wall = datetime.fromtimestamp(at * 60, tz=walls)
+        worked = hours[0] <= wall.hour < hours[1] and wall.date() >= since
+        if worked and not any(span.start <= at < span.end for span in away):
+            counted.add(wall.date())
+            minutes += 60
+    assert found == (len(counted), minutes)
 
 
 def test_a_window_touches_the_months_of_its_first_and_last_moment() -> None:
