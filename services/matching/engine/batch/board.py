@@ -30,11 +30,12 @@ class Board:
         problem, axis, flat = self._problem, self._axis, self._flat
         span = problem.of(request)
         found: Mask = flat[axis.last[span]] == flat[axis.first[span]]
-        low, high = np.searchsorted(problem.further.options, (span.start, span.stop)).tolist()
-        if high > low:
+        further = problem.further.options
+        if len(further):
+            low, high = np.searchsorted(further, (span.start, span.stop)).tolist()
             rows = slice(len(problem.points) + low, len(problem.points) + high)
             taken = flat[axis.last[rows]] != flat[axis.first[rows]]
-            found[problem.further.options[low:high][taken] - span.start] = False
+            found[further[low:high][taken] - span.start] = False
         if problem.roads is not None and problem.roads.sites[request] >= 0:
             self._leave_time(request, span, found)
         return found
@@ -42,10 +43,14 @@ class Board:
     def take(self, option: int) -> None:
         """Takes what an option takes."""
         problem, width = self._problem, self._axis.width
-        _, resources, _ = problem.uses(np.array([option], dtype=np.int64))
-        first = int(self._axis.first[option]) - int(problem.resources[option]) * width
-        last = int(self._axis.last[option]) - int(problem.resources[option]) * width
-        for resource in resources.tolist():
+        resource = int(problem.resources[option])
+        first = int(self._axis.first[option]) - resource * width
+        last = int(self._axis.last[option]) - resource * width
+        resources = [resource]
+        if len(problem.further.options):
+            rows = problem.further.of(np.array([option], dtype=np.int64))
+            resources.extend(problem.further.resources[rows].tolist())
+        for resource in resources:
             _occupy(self._sums[resource], first, last)
             if self._ranges is not None:
                 self._jobs[resource].append(option)

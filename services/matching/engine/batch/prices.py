@@ -51,12 +51,14 @@ def axis_of(problem: Problem) -> Axis:
     cuts = np.unique(np.concatenate((problem.starts, problem.ends)))
     # One more column, for sums that begin at 0.
     width = len(cuts) + 1
-    options, resources, _ = problem.everything
-    row = resources * width
+    row = problem.resources * width
+    first, last = np.searchsorted(cuts, problem.starts), np.searchsorted(cuts, problem.ends)
+    further = problem.further
+    rows = further.resources * width
     return Axis(
         width=width,
-        first=row + np.searchsorted(cuts, problem.starts)[options],
-        last=row + np.searchsorted(cuts, problem.ends)[options],
+        first=np.concatenate((row + first, rows + first[further.options])),
+        last=np.concatenate((row + last, rows + last[further.options])),
     )
 
 
