@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -20,6 +22,20 @@ def _with_call(
     return event
 
 
+class Lines:
+    """Standard output, as far as it takes anything: a full disk under a log ends no work."""
+
+    def write(self, line: str) -> None:
+        """Writes a line; where there is no space it is lost."""
+        with contextlib.suppress(OSError):
+            sys.stdout.write(line)
+
+    def flush(self) -> None:
+        """Passes on what is written so far."""
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+
+
 def configure(level: str) -> None:
     """Sets the process up to log at `level` and above. Called once, by run()."""
     structlog.configure(
@@ -31,7 +47,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, Lines())),
         cache_logger_on_first_use=True,
     )
 
