@@ -94,11 +94,7 @@ async def mortal_postgres(
     more = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     data = Path(program.command[program.command.index("-D") + 1])
     if wal is not None:
-        shutil.copytree(data / "pg_wal", wal)
-        for place in (wal, *wal.rglob("*")):
-            os.chown(place, *program.user)
-        shutil.rmtree(data / "pg_wal")
-        (data / "pg_wal").symlink_to(wal)
+        move_to(wal, data / "pg_wal", program.user)
     server = Mortal(
         replace(program, command=(*program.command, *more), env={**program.env, **(env or {})}),
         url,
@@ -125,6 +121,16 @@ async def mortal_nats(path: Path) -> AsyncIterator[Mortal]:
         yield server
     finally:
         await server.kill()
+
+
+def move_to(place: Path, directory: Path, user: tuple[int, int] | None) -> None:
+    """Moves a directory elsewhere, and leaves a link where it was."""
+    shutil.copytree(directory, place)
+    for moved in (place, *place.rglob("*")):
+        if user:
+            os.chown(moved, *user)
+    shutil.rmtree(directory)
+    directory.symlink_to(place)
 
 
 def free_port() -> int:
