@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from deploy.local.rundir import ROOT
 from tests.e2e.browser.site import Site
@@ -30,10 +30,17 @@ class Desk:
     async def opened(
         cls, browser: Browser, site: Site, name: str, *, role: str = "planner", **more: Any
     ) -> "Desk":
-        """Signs in and shows the site's week."""
+        """Signs in, in a browser of one's own, and shows the site's week."""
         gateway = more.pop("gateway", site.tenant.gateway)
         more.setdefault("viewport", {"width": 1440, "height": 860})
         context = await browser.new_context(**more)
+        return await cls.tab(context, site, name, role=role, gateway=gateway)
+
+    @classmethod
+    async def tab(
+        cls, context: BrowserContext, site: Site, name: str, *, role: str, gateway: str
+    ) -> "Desk":
+        """Opens one more tab of a browser and shows the site's week."""
         page = await context.new_page()
         page.set_default_timeout(WAIT_MS)
         desk = cls(page, site)

@@ -1,14 +1,16 @@
-// Follows the feed of changes: resumed without a gap after every break, and honest about silence.
-import { query, refusalOf } from "./http";
+// Follows the feed for all tabs of a planner: one of them watches, the others hear it from there.
+import { Refusal } from "./http";
+import { GIVE_UP_MS, watch } from "./stream";
 import type { Change } from "./types";
 
-const HEARTBEAT = "1.500s";
 // So long may the feed be silent before the page says so and takes no edits.
 export const SILENCE_MS = 5_000;
-// A stream that has been silent for longer is given up and watched anew.
-const GIVE_UP_MS = 7_000;
+// So long may the watching tab be silent before one that is looked at takes its place.
+const TAKE_OVER_MS = GIVE_UP_MS + SILENCE_MS;
 const RETRY_MS = [250, 500, 1_000, 2_000];
 const LOOK_MS = 250;
+// What a tab remembers for others that have heard less.
+const RECENT_MAX = 512;
 
 export interface FeedEvents {
   /** A change, in order. */
@@ -21,93 +23,151 @@ export interface FeedEvents {
   refused(): void;
 }
 
+/** What tabs say to each other: where one stands, what came after that, what another missed. */
+type Word =
+  | { ask: string }
+  | { after: string; change: Change }
+  | { again: Change[]; upTo: string };
+
 export class Feed {
   private position = "";
   private heardAt = performance.now();
-  private stopped = false;
+  private replacedAt = 0;
   private attempts = 0;
-  private current: AbortController | undefined;
+  private stopped = false;
+  private recent: Change[] = [];
+  private queue = new AbortController();
+  private hurry = false;
+  private leading: AbortController | undefined;
   private looking: ReturnType<typeof setInterval> | undefined;
+  private readonly name: string;
+  private readonly others: BroadcastChannel;
 
+  /** Tabs share a watch when `who` is the same: the tenant, the planner and the roles. */
   constructor(
     private readonly token: string,
+    who: string,
     private readonly events: FeedEvents,
-  ) {}
+  ) {
+    this.name = `fairslot.feed ${who}`;
+    this.others = new BroadcastChannel(this.name);
+    this.others.onmessage = (event: MessageEvent<Word>) => this.hear(event.data);
+  }
 
   start(): void {
     this.looking = setInterval(() => this.look(), LOOK_MS);
-    void this.run();
+    this.others.postMessage({ ask: "" });
+    void this.stand();
   }
 
   stop(): void {
     this.stopped = true;
     clearInterval(this.looking);
-    this.current?.abort();
+    this.queue.abort();
+    this.leading?.abort();
+    this.others.close();
   }
 
   private look(): void {
-    const silent = performance.now() - this.heardAt;
-    this.events.silence(silent);
+    const now = performance.now();
+    this.events.silence(now - this.heardAt);
+    const alone = now - Math.max(this.heardAt, this.replacedAt) > TAKE_OVER_MS;
+    if (this.leading || !alone || document.visibilityState !== "visible") return;
+    // Whoever watches for all may be frozen.
+    this.hurry = true;
+    this.queue.abort();
   }
 
-  private async run(): Promise<void> {
+  /** Waits in line to be the tab that watches; its place passes on when it closes. */
+  private async stand(): Promise<void> {
+    // Only pages that came over a safe way, or from this machine, may know of other tabs.
+    if (!("locks" in navigator)) return this.lead();
     while (!this.stopped) {
+      this.queue = new AbortController();
+      const options = this.hurry ? { steal: true } : { signal: this.queue.signal };
+      this.hurry = false;
       try {
-        await this.watch();
+        await navigator.locks.request(this.name, options, () => this.lead());
       } catch {
-        // Whatever broke it, the next watch goes on from the last position.
+        // Another tab took the place, or this one does not wait for it any longer.
       }
-      if (this.stopped) return;
+      this.leading?.abort();
+      this.leading = undefined;
+      this.replacedAt = performance.now();
+    }
+  }
+
+  private async lead(): Promise<void> {
+    const leading = new AbortController();
+    this.leading = leading;
+    while (!leading.signal.aborted) {
+      try {
+        await watch(this.token, this.position, leading.signal, (change) => this.tell(change));
+      } catch (error) {
+        // Whatever else broke it, the next watch goes on from the last position.
+        const refused = error instanceof Refusal && error.reason === "UNAUTHENTICATED";
+        if (refused) this.events.refused();
+      }
       const wait = RETRY_MS[Math.min(this.attempts++, RETRY_MS.length - 1)] ?? 0;
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
 
-  private async watch(): Promise<void> {
-    this.current = new AbortController();
-    const beganAt = performance.now();
-    const giveUp = setInterval(() => {
-      if (performance.now() - Math.max(beganAt, this.heardAt) > GIVE_UP_MS) this.current?.abort();
-    }, LOOK_MS);
-    try {
-      const asked = query({ resumeToken: this.position, heartbeat: HEARTBEAT });
-      const answer = await fetch(`/v1/changes${asked}`, {
-        headers: { accept: "text/event-stream", authorization: `Bearer ${this.token}` },
-        signal: this.current.signal,
-        cache: "no-store",
-      });
-      if (!answer.ok || !answer.body) {
-        const refusal = await refusalOf(answer);
-        if (refusal.reason === "UNAUTHENTICATED") this.events.refused();
-        throw refusal;
-      }
-      await this.read(answer.body);
-    } finally {
-      clearInterval(giveUp);
-      this.current.abort();
+  private tell(change: Change): void {
+    if (this.stopped) return;
+    this.others.postMessage({ after: this.position, change });
+    this.take(change);
+  }
+
+  private hear(word: Word): void {
+    if ("ask" in word) {
+      if (this.leading && this.position) this.others.postMessage(this.answer(word.ask));
+    } else if ("again" in word) {
+      for (const change of word.again) this.take(change);
+      this.reach(word.upTo);
+    } else {
+      const missed = this.position !== "" && behind(this.position, word.after);
+      if (!missed || word.change.kind === "RESYNC") this.take(word.change);
+      else this.others.postMessage({ ask: this.position });
     }
   }
 
-  private async read(body: ReadableStream<Uint8Array>): Promise<void> {
-    const reader = body.getReader();
-    const decoder = new TextDecoder();
-    let rest = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith("data:")) this.take(JSON.parse(line.slice(5)));
-    }
+  /** What brings another tab from where it stands to where this one does. */
+  private answer(position: string): Word {
+    const { recent } = this;
+    const missed = recent.filter((one) => !behind(one.position, position));
+    const known = position && recent.some((one) => !behind(position, one.position));
+    if (known) return { again: missed, upTo: this.position };
+    const sign = { topic: "feed", id: "", version: "0", at: "", position: this.position };
+    const kind = position ? "RESYNC" : "HEARTBEAT";
+    return { after: this.position, change: { ...sign, kind } };
   }
 
   private take(change: Change): void {
     const first = this.position === "";
     this.heardAt = performance.now();
     this.attempts = 0;
-    this.position = change.position || this.position;
-    if (first || change.kind === "RESYNC") this.events.reload();
-    else if (change.kind !== "HEARTBEAT") this.events.change(change);
+    if (change.kind === "RESYNC") this.position = change.position;
+    else this.reach(change.position);
+    if (first || change.kind === "RESYNC") {
+      this.recent = [];
+      this.events.reload();
+    } else if (change.kind !== "HEARTBEAT") {
+      this.recent = [...this.recent, change].slice(-RECENT_MAX);
+      this.events.change(change);
+    }
     this.events.silence(0);
   }
+
+  /** Goes on to a position, never back: what another tab missed is told to all. */
+  private reach(position: string): void {
+    if (position && !behind(position, this.position)) this.position = position;
+  }
+}
+
+/** Whether a position comes before another of the same feed. */
+function behind(one: string, other: string): boolean {
+  const [epoch, number] = one.split("-");
+  const [epochOfOther, numberOfOther] = other.split("-");
+  return epoch === epochOfOther && Number(number) < Number(numberOfOther);
 }

@@ -1,6 +1,7 @@
 // Who else is looking at what: told by every open page, forgotten when it falls silent.
 import { SvelteMap } from "svelte/reactivity";
 import type { Change } from "../api/types";
+import { session } from "./session.svelte";
 import type { World } from "./world.svelte";
 
 interface Looking {
@@ -39,10 +40,10 @@ export class Presence {
     this.look();
   }
 
-  /** Names of the others who look at a request. */
+  /** Names of the others who look at a request; one's own other tabs are not among them. */
   at(requestId: string): string[] {
     const names = [...this.others.values()]
-      .filter((one) => one.requestId === requestId)
+      .filter((one) => one.requestId === requestId && one.name !== session.name)
       .map((one) => one.name);
     return [...new Set(names)].sort();
   }

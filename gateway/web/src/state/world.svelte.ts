@@ -68,7 +68,8 @@ export class World {
   constructor(token: string) {
     const out = () => session.signOut("Your token is no longer good. Sign in again.");
     this.calls = new Calls(new Http(token, out));
-    this.feed = new Feed(token, {
+    const { tenant, sub, roles } = session.claims ?? {};
+    this.feed = new Feed(token, JSON.stringify([tenant, sub, roles]), {
       change: (change) => this.take(change),
       reload: () => void this.load(),
       silence: (ms) => (this.silentMs = ms),
