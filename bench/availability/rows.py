@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from bench.availability import kernel, serving
+from bench.availability import kernel, load, serving
 from bench.table import Bench, Row
 
 
@@ -11,4 +11,6 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
     for row in kernel.rows_of(bench):
         yield row
     async for row in serving.rows_of(bench):
+        yield row
+    async for row in load.rows_of(bench):
         yield row
