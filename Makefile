@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 INSTALLED := $(VENV)/installed
 GENERATED := gen/fairslot.binpb
+COMMAND := $(BIN)/fairslot
 PROTOS := $(shell find protos third_party -name '*.proto')
 
 # The example world of `make up`: training, fieldservice, restaurant, clinic or none.
@@ -35,7 +36,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(INSTALLED) ## Create .venv and install the pinned wheels
+setup: $(COMMAND) ## Create .venv, install the pinned wheels and the command fairslot
 
 # The first Python on the path that is new enough and can make a venv with pip.
 $(INSTALLED): requirements.lock
@@ -64,8 +65,13 @@ gen: $(GENERATED) ## Build gen/ from the contracts in protos/
 $(GENERATED): $(PROTOS) protos/generate.py $(INSTALLED)
 	@$(PY) protos/generate.py
 
+# The command on this checkout; what builds it is one of the pinned wheels.
+$(COMMAND): pyproject.toml $(INSTALLED) | $(GENERATED)
+	@$(PY) -m pip install --quiet --no-index --no-build-isolation --no-deps --editable .
+	@touch $@
+
 .PHONY: up
-up: $(GENERATED) ## Run the whole stack until Ctrl-C (WORLD=, REPLICAS=, DETACH=1)
+up: $(COMMAND) $(GENERATED) ## Run the whole stack until Ctrl-C (WORLD=, REPLICAS=, DETACH=1)
 	@exec $(PY) -m deploy.local up --world '$(WORLD)' --replicas '$(REPLICAS)' $(if $(DETACH),--detach)
 
 .PHONY: down
@@ -81,7 +87,7 @@ demo: $(GENERATED) ## Play the main job with racing bookers and watching planner
 	@exec $(PY) -m bench.demo $(if $(DATA),--data '$(DATA)') $(if $(MERGES),--merges)
 
 .PHONY: test
-test: $(GENERATED) ## Run every test, servers included (T=path)
+test: $(COMMAND) $(GENERATED) ## Run every test, servers included (T=path)
 	@$(PY) -m pytest $(T)
 
 .PHONY: soak
@@ -120,5 +126,5 @@ fmt: $(GENERATED) ## Put code and contracts into their one format
 
 .PHONY: clean
 clean: ## Remove what the targets built: .venv, gen/ and caches
-	rm -rf $(VENV) gen gen.new .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) gen gen.new *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,22 +7,38 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.callers import Tenant
 from tests.e2e.shop import START, furnish
 
-ROOT = Path(__file__).resolve().parents[2]
+COMMAND = Path(sys.executable).with_name("fairslot")
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    """The command as it was installed; `make setup` does it."""
+    assert COMMAND.exists(), "the command is not installed: make setup"
 
 
 def fairslot(tenant: Tenant, *words: str, code: int = 0) -> Any:
     """Runs the command with --json; returns what it wrote, out or err."""
     env = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        # It finds what it needs by itself, wherever it is called.
+        "PYTHONPATH": "",
         "FAIRSLOT_GATEWAY": tenant.gateway,
         "FAIRSLOT_TOKEN": tenant.token("planner"),
     }
-    command = [sys.executable, "-m", "cli", "--json", *words]
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(
+        [COMMAND, "--json", *words],
+        env=env,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.returncode == code, ran.stderr
     return json.loads(ran.stdout or ran.stderr)
 
