@@ -129,6 +129,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             ledger=ledger,
             customers=customers,
             travel=free,
+            keep=recorder.keep_planned,
             pool=solvers,
             workers=settings.solver_threads,
             new_key=lambda: uuid.uuid4().hex,

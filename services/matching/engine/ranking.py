@@ -191,7 +191,7 @@ def _decided(inputs: Inputs, scope: Scope, *, limit: int, max_rejections: int) -
 
 def _singles(inputs: Inputs, scope: Scope, *, limit: int) -> Choices:
     """Picks and explains the best resources that serve alone."""
-    if inputs.work is None:
+    if inputs.work is None or scope.layout.empty:
         return Choices()
     layout = scope.layout
     tables = tables_of(scope, inputs.work)

@@ -18,10 +18,12 @@ from services.matching.engine.decisions.comparing import (
     place,
 )
 from services.matching.engine.decisions.verdicts import PAIRS_LEAST, Compared, verdict
+from services.matching.engine.placing import candidate_at
 from services.matching.engine.ranking import decide, known_policy, rank
 from services.matching.rules.settings import Settings, Unit
 from services.matching.servicer import ranking_message
 from services.matching.tests.team import START, team
+from services.matching.tests.test_merges import evening
 from services.matching.tests.worlds import WorldAssignment, WorldAvailability, dates, person
 
 MARCH = Month(2027, 3)
@@ -51,6 +53,18 @@ async def test_what_was_kept_gives_the_same_ranking(world, policy):
     assert ranking_message(again).SerializeToString(deterministic=True) == ranking_message(
         first.ranking
     ).SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("world", [team(), uneven(), evening(), evening(party_size=10)])
+@pytest.mark.parametrize("policy", ["v1", "v2"])
+async def test_a_place_by_itself_has_the_points_it_has_in_the_ranking(world, policy):
+    first = await ranked(world, policy=policy, limit=100)
+    assert first.ranking.candidates
+    for one in first.ranking.candidates:
+        there = candidate_at(first.inputs, known_policy(policy), one.resource_ids, one.start)
+        assert replace(there, explanation="") == replace(one, explanation="")
+        assert candidate_at(first.inputs, known_policy(policy), one.resource_ids, 7) is None
+    assert candidate_at(first.inputs, known_policy(policy), ("nobody",), START) is None
 
 
 async def test_what_a_tenant_wants_is_kept_too():

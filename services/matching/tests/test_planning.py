@@ -55,9 +55,14 @@ class Wants:
         return replace(self.world.question, window=window, **more)
 
 
-async def planned(world, windows, book=None, *, more=None, travel=None, **asked):
+async def planned(world, windows, book=None, *, more=None, travel=None, kept=None, **asked):
     availability = WorldAvailability(world)
     book = book or Book()
+
+    async def keep(places):
+        if kept is not None:
+            kept.extend(places)
+
     async with open_pool(1) as pool:
         batches = Batches(
             availability=availability,
@@ -66,6 +71,7 @@ async def planned(world, windows, book=None, *, more=None, travel=None, **asked)
             pool=pool,
             workers=1,
             travel=travel,
+            keep=keep,
             new_key=lambda: "key",
         )
         call = BatchCall(booking_request_ids=tuple(windows), **asked)

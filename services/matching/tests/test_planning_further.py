@@ -1,6 +1,8 @@
 """Batches whose requests need several resources, or lie apart."""
 
 from services.matching.domain import Place
+from services.matching.engine.decisions.codec import decode, encode
+from services.matching.engine.decisions.comparing import Pick, compared
 from services.matching.tests.team import START, team
 from services.matching.tests.test_merges import START as EVENING
 from services.matching.tests.test_merges import evening
@@ -84,3 +86,43 @@ async def test_who_cannot_be_reached_in_time_is_left_out_with_a_reason():
     assert (tally.first.served, tally.first.served_bound) == (1, 1)
     (left,) = [one for one in outcomes.values() if one.candidate is None]
     assert "no plan serves more than 1" in left.reason
+
+
+def again(one, **changes):
+    """Decides on what was kept of one place anew, after it was written down and read."""
+    place = one.candidate
+    picked = Pick(place.resource_ids, place.start, place.match_percent, joint=True)
+    picked = Pick.of_json(picked.as_json() | changes)
+    return compared(decode(encode(one.inputs)), one.policy, "v1", picked=picked)
+
+
+async def test_places_of_a_plan_are_kept_with_what_they_were_decided_on():
+    kept = []
+    windows = {"q1": DINNER, "q2": LATER, "q3": (EVENING, EVENING + 120)}
+    outcomes, *_ = await planned(evening(), windows, kept=kept, apply=True)
+    places = {name: one.candidate for name, one in outcomes.items() if one.candidate}
+    assert {one.booking_request_id: one.candidate for one in kept} == places
+    assert {len(one.candidate.resource_ids) for one in kept} == {1, 2}
+    for one in kept:
+        assert again(one).reproduced
+        assert again(one).feasible
+        assert not again(one, match_percent=one.candidate.match_percent - 1).reproduced
+        assert not again(one, resource_ids=["t5"]).reproduced
+        assert not again(one, start=one.candidate.start + 1).reproduced
+
+
+async def test_people_over_two_months_are_kept_with_their_shares():
+    kept = []
+    edge = START + 30 * 1440
+    free = {START: frozenset({"ada", "bo"}), edge - 60: frozenset({"ada"}), edge: frozenset({"bo"})}
+    world = team(free=free, window=(START, edge + 60))
+    windows = {"q1": (START, START + 60), "q2": (edge - 60, edge + 60)}
+    await planned(world, windows, kept=kept, apply=True)
+    assert [again(one).reproduced for one in kept] == [True, True]
+    assert [len(one.inputs.work.shared) for one in kept] == [1, 1]
+
+
+async def test_without_apply_nothing_is_kept():
+    kept = []
+    await planned(evening(), {"q1": DINNER}, kept=kept)
+    assert kept == []

@@ -72,9 +72,22 @@ async def test_a_batch_is_planned_committed_and_remembered(team):
     # The same key has the same outcome; those served are no longer open for another.
     served = {name: one.assignment_id for name, one in again.items() if one.assignment_id}
     assert len(served) == 6
+    # What each of them was decided on is kept, and gives the same again.
+    found = await replayed(team, 6)
+    assert (found.decisions, found.reproduced, found.infeasible) == (6, 6, 0)
     late, summary = await plan(team, "q0", apply=True)
     assert late["q0"].state in {State.REFUSED, State.UNSERVED}
     assert summary.assigned == 0
+
+
+async def replayed(team, count):
+    request = matching_pb2.ReplayDecisionsRequest(policy="v1")
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = (await team.ask(team.matching.ReplayDecisions, request)).comparison
+            if found.decisions >= count:
+                return found
+            await asyncio.sleep(0.1)
 
 
 async def test_what_somebody_else_takes_meanwhile_is_planned_again(team):
@@ -107,13 +120,7 @@ async def test_a_committed_ranking_is_replayed(team):
     ranked = await team.rank(booking_request_id="q1")
     made = await team.ask(team.ledger.Assign, _assign("q1", ranked.candidates[0]))
     assert made.assignment.id
-    request = matching_pb2.ReplayDecisionsRequest(policy="v1")
-    async with asyncio.timeout(SECONDS):
-        while True:
-            found = (await team.ask(team.matching.ReplayDecisions, request)).comparison
-            if found.decisions:
-                break
-            await asyncio.sleep(0.1)
+    found = await replayed(team, 1)
     assert (found.decisions, found.reproduced, found.infeasible) == (1, 1, 0)
 
 

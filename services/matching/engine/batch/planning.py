@@ -12,6 +12,7 @@ from kit.fault import Conflict, Fault, Refused
 from services.matching.domain import Candidate, Question
 from services.matching.engine.batch.grouping import together
 from services.matching.engine.batch.jobs import BatchAnswer, BatchJob, Item, plan_batch
+from services.matching.engine.batch.keeping import Planned, planned
 from services.matching.engine.batch.problem import Objective, Progress, Solution
 from services.matching.engine.batch.ways import Travel, map_of
 from services.matching.engine.batch.wishes import Group, Member
@@ -96,6 +97,13 @@ class Tally:
     seconds: float = 0.0
 
 
+Keep = Callable[[Sequence[Planned]], Awaitable[None]]
+
+
+async def not_kept(places: Sequence[Planned]) -> None:
+    """Keeps nothing."""
+
+
 class Batches:
     """Makes joint plans in processes of their own."""
 
@@ -110,15 +118,18 @@ class Batches:
         ledger: Ledger | None = None,
         customers: Customers = STRANGERS,
         travel: Travel | None = None,
+        keep: Keep = not_kept,
     ) -> None:
         """Takes whom to ask, where to solve, and by how many threads; the ledger is for plans that
-        are to be applied. Without `travel` nobody needs time to get anywhere.
+        are to be applied. Without `travel` nobody needs time to get anywhere; `keep` is told of
+        what is about to be committed.
         """
         self._availability = availability
         self._assignment = assignment
         self._customers = customers
         self._ledger = ledger
         self._travel = travel
+        self._keep = keep
         self._pool = pool
         self._workers = workers
         self._new_key = new_key
@@ -162,6 +173,7 @@ class Batches:
             lost: list[str] = []
             if call.apply:
                 assert self._ledger is not None
+                await self._keep(planned(groups, answer.items, tally.policy))
                 lost = await self._commit(self._ledger, answer.items, tally, key)
             left = {name: questions[name] for name in lost if tally.rounds < ROUNDS_MAX}
         for name in call.booking_request_ids:

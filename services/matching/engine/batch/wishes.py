@@ -76,9 +76,9 @@ class Wish:
 
 def wish_of(group: Group, member: Member, policy: Policy) -> Wish:
     """Lays one request of a group out."""
-    inputs = group.inputs
-    scope, tables = _laid_out(inputs, member, policy)
-    together = _together(inputs, member, policy)
+    inputs = own(group.inputs, member, policy)
+    scope, tables = _laid_out(inputs, policy)
+    together = _together(inputs, policy)
     whole = together is None or together.whole
     if tables is None:
         none = np.zeros(0, dtype=np.int64)
@@ -93,28 +93,36 @@ def wish_of(group: Group, member: Member, policy: Policy) -> Wish:
     return Wish(member.booking_request_id, scope, tables, slots, rows, points, together, whole)
 
 
-def _laid_out(inputs: Inputs, member: Member, policy: Policy) -> tuple[Scope, Tables | None]:
-    """Lays out what of a group's inputs lies in one request's window; no facts where nobody is
-    free.
-    """
-    matrix = _clipped(inputs.matrix, member.window)
+def own(inputs: Inputs, member: Member, policy: Policy) -> Inputs:
+    """Gives what of a group's inputs is about one request."""
     question: Question = replace(inputs.question, window=member.window)
-    scope = scope_of(replace(inputs, question=question, matrix=matrix), policy)
-    if scope.layout.empty or inputs.work is None:
-        return scope, None
-    work = inputs.work
-    if work.shared:
+    mine = replace(
+        inputs,
+        question=question,
+        matrix=_clipped(inputs.matrix, member.window),
+        parts=None if inputs.parts is None else own(inputs.parts, member, policy),
+    )
+    work, months = inputs.work, scope_of(mine, policy).layout.months
+    if work is not None and work.shared:
         # Pools were read for all months of the group; these are the request's own.
         at = {month: number for number, month in enumerate(_months(inputs, policy))}
-        work = replace(work, shared=tuple(work.shared[at[month]] for month in scope.layout.months))
-    return scope, tables_of(scope, work)
+        work = replace(work, shared=tuple(work.shared[at[month]] for month in months))
+    return replace(mine, work=work)
 
 
-def _together(inputs: Inputs, member: Member, policy: Policy) -> Together | None:
+def _laid_out(inputs: Inputs, policy: Policy) -> tuple[Scope, Tables | None]:
+    """Lays a request's own inputs out; no facts where nobody is free."""
+    scope = scope_of(inputs, policy)
+    if scope.layout.empty or inputs.work is None:
+        return scope, None
+    return scope, tables_of(scope, inputs.work)
+
+
+def _together(inputs: Inputs, policy: Policy) -> Together | None:
     terms = inputs.matrix.merging
     if inputs.parts is None or terms is None:
         return None
-    scope, tables = _laid_out(inputs.parts, member, policy)
+    scope, tables = _laid_out(inputs.parts, policy)
     if tables is None:
         return None
     return together_of(scope, tables, inputs.question.party_size, terms)

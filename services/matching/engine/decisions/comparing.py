@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from services.matching.domain import Candidate, Ranking
 from services.matching.engine.decisions.codec import decode
+from services.matching.engine.placing import candidate_at
 from services.matching.engine.ranking import Inputs, decide, known_policy
 
-# Looked through, by each policy, for the other's pick.
-LOOKED_THROUGH = 400
 # Kinds of difference; the rule that weighed most follows.
 RESOURCE, START, INFEASIBLE, NOBODY = "RESOURCE", "START", "INFEASIBLE", "NOBODY"
 
@@ -24,6 +23,8 @@ class Pick:
     resource_ids: tuple[str, ...]
     start: int
     match_percent: int
+    # Chosen together with the places of other requests, so not for itself alone.
+    joint: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Returns the pick for the store."""
@@ -31,12 +32,18 @@ class Pick:
             "resource_ids": list(self.resource_ids),
             "start": self.start,
             "match_percent": self.match_percent,
+            "joint": self.joint,
         }
 
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> "Pick":
         """Reads what the store has."""
-        return cls(tuple(value["resource_ids"]), value["start"], value["match_percent"])
+        return cls(
+            tuple(value["resource_ids"]),
+            value["start"],
+            value["match_percent"],
+            value.get("joint", False),
+        )
 
     def same_place(self, other: "Pick | None") -> bool:
         """Whether both mean the same plan in the same slot."""
@@ -53,7 +60,8 @@ class Comparison:
     deciding: Pick
     # None where it found nobody.
     other: Pick | None
-    # Whether the deciding policy picks again what it picked.
+    # Whether the deciding policy picks again what it picked; of a place in a joint plan, whether it
+    # gives it as many points again.
     reproduced: bool
     # Whether the other's pick is free in the inputs.
     feasible: bool
@@ -141,15 +149,22 @@ def compared(inputs: Inputs, deciding: str, other: str, *, picked: Pick) -> Comp
     return Comparison(
         deciding=picked,
         other=theirs,
-        reproduced=picked.same_place(mine)
-        and mine is not None
-        and mine.match_percent == picked.match_percent,
+        reproduced=_reproduced(inputs, deciding, picked, mine),
         feasible=feasible,
         score_difference=difference,
         reason=reason,
         sentence=said,
         deciding_ms=deciding_ms,
         other_ms=other_ms,
+    )
+
+
+def _reproduced(inputs: Inputs, policy: str, picked: Pick, mine: Pick | None) -> bool:
+    if picked.joint:
+        there = _at(inputs, policy, picked)
+        return there is not None and there.match_percent == picked.match_percent
+    return (
+        mine is not None and picked.same_place(mine) and mine.match_percent == picked.match_percent
     )
 
 
@@ -183,22 +198,15 @@ def _timed(inputs: Inputs, policy: str) -> tuple[Ranking, float]:
 
 
 def _difference(inputs: Inputs, policy: str, picked: Pick, theirs: Pick) -> int:
-    """Returns what a policy gives another's pick less than its own; at least so much where the
-    other's is too far down to be looked at.
-    """
-    ranking = _looked(inputs, policy)
-    there = _candidate(ranking, theirs) or ranking.candidates[-1]
-    return max(picked.match_percent - there.match_percent, 0)
+    """Returns what a policy gives another's pick less than its own."""
+    there = _at(inputs, policy, theirs)
+    return max(picked.match_percent - (there.match_percent if there else 0), 0)
 
 
 def _deciding_rule(inputs: Inputs, policy: str, theirs: Pick, picked: Pick) -> str:
     """Returns the rule by which a policy's pick gains most over another place."""
-    ranking = _looked(inputs, policy)
-    best, there = ranking.candidates[0], _candidate(ranking, picked)
-    if there is None:
-        # The slots of that place alone, to see its terms at all.
-        there = _candidate(_looked(replace(inputs, slot_start=picked.start), policy), picked)
-    if there is None:
+    best, there = _at(inputs, policy, theirs), _at(inputs, policy, picked)
+    if best is None or there is None:
         return "order"
     points = {term.rule: term.points for term in there.terms}
     gains = [(term.points - points.get(term.rule, 0), term.rule) for term in best.terms]
@@ -207,18 +215,11 @@ def _deciding_rule(inputs: Inputs, policy: str, theirs: Pick, picked: Pick) -> s
     return most[1] if most[0] > 0 else "order"
 
 
-def _looked(inputs: Inputs, policy: str) -> Ranking:
-    return decide(inputs, known_policy(policy), limit=LOOKED_THROUGH, max_rejections=0)
+def _at(inputs: Inputs, policy: str, pick: Pick) -> Candidate | None:
+    return candidate_at(inputs, known_policy(policy), pick.resource_ids, pick.start)
 
 
-def _candidate(ranking: Ranking, pick: Pick) -> Candidate | None:
-    for one in ranking.candidates:
-        if (one.resource_ids, one.start) == (pick.resource_ids, pick.start):
-            return one
-    return None
-
-
-def places(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+def places_of(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Names each candidate's place as commits name theirs."""
     return tuple(place(one.resource_ids, one.start) for one in candidates)
 

@@ -4,7 +4,7 @@ waited for by who asked.
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from kit.call import Call, Caller, current, current_caller
 from kit.clock import Clock
 from kit.fault import Fault
 from kit.logs import logger
+from services.matching.engine.batch.keeping import Planned
 from services.matching.engine.calls import RankCall
 from services.matching.engine.decisions.codec import encode
 from services.matching.engine.decisions.comparing import (
@@ -24,7 +25,7 @@ from services.matching.engine.decisions.comparing import (
     Pick,
     compare_all,
     pick_of,
-    places,
+    places_of,
 )
 from services.matching.engine.outside import Assignment, Availability, Customers
 from services.matching.engine.pool import Done, Pool
@@ -127,6 +128,41 @@ class Recorder:
             except (Fault, psycopg.Error, OSError) as error:
                 log.warning("a shadow decision is lost", error=repr(error))
 
+    async def keep_planned(self, places: Sequence[Planned]) -> None:
+        """Keeps the places of a joint plan that is about to be committed. A second policy is not
+        asked: it would choose for each request alone.
+        """
+        at, caller, kept = self._clock.now(), current_caller(), []
+        for one in places:
+            pick = Pick(
+                one.candidate.resource_ids,
+                one.candidate.start,
+                one.candidate.match_percent,
+                joint=True,
+            )
+            try:
+                inputs = await self._whole(one.inputs, one.policy, caller)
+                data = await asyncio.to_thread(encode, inputs)
+            except (TypeError, ValueError, KeyError) as error:
+                self.dropped += 1
+                log.error("a place of a plan cannot be kept", error=repr(error))
+                continue
+            kept.append(
+                KeptRanking(
+                    tenant=caller.tenant,
+                    id=str(uuid.uuid4()),
+                    at=at,
+                    policy=one.policy,
+                    service_type_id=inputs.question.service_type_id,
+                    booking_request_id=one.booking_request_id,
+                    pick=pick.as_json(),
+                    places=places_of((one.candidate,)),
+                    inputs=data,
+                )
+            )
+        for first in range(0, len(kept), TOGETHER_MAX):
+            await self._stored(kept[first : first + TOGETHER_MAX])
+
     async def _kept_if_it_can(self, note: Note) -> KeptRanking | None:
         """Returns what is to be stored. What cannot be written down must not end all keeping."""
         try:
@@ -140,32 +176,33 @@ class Recorder:
         ranked = note.ranked
         pick = pick_of(ranked.ranking)
         assert pick is not None
-        inputs = await self._whole(note)
+        policy = ranked.ranking.policy
+        inputs = await self._whole(ranked.inputs, policy, note.caller)
         return KeptRanking(
             tenant=note.caller.tenant,
             id=str(uuid.uuid4()),
             at=note.at,
-            policy=ranked.ranking.policy,
+            policy=policy,
             service_type_id=inputs.question.service_type_id,
             booking_request_id=note.booking_request_id,
             pick=pick.as_json(),
-            places=places(ranked.ranking.candidates),
+            places=places_of(ranked.ranking.candidates),
             # In a thread, as packing lets others run meanwhile.
             inputs=await asyncio.to_thread(encode, inputs),
         )
 
-    async def _whole(self, note: Note) -> Inputs:
+    async def _whole(self, inputs: Inputs, policy_name: str, caller: Caller) -> Inputs:
         """Returns inputs on which every policy can decide: where people were not compared, what
         comparing takes is asked for now.
         """
-        inputs, policy = note.ranked.inputs, policy_named(note.ranked.ranking.policy)
+        policy = policy_named(policy_name)
         widest = next((one for one in POLICIES if one.weighs_fairness), None)
         if policy is None or policy.weighs_fairness or widest is None:
             return inputs
         scope = scope_of(inputs, widest)
         if not scope.compared and not inputs.question.customer_hash:
             return inputs
-        token = current.set(Call("keep", "", caller=note.caller))
+        token = current.set(Call("keep", "", caller=caller))
         try:
             work = await work_of(
                 scope, self._availability, self._assignment, self._customers, fresh=""
@@ -178,18 +215,8 @@ class Recorder:
         return replace(inputs, work=work)
 
     async def _store(self, rankings: list[KeptRanking]) -> None:
-        if not rankings:
+        if not rankings or not await self._stored(rankings):
             return
-        for attempt in range(1, TRIES_MAX + 1):
-            try:
-                await self._records.keep(rankings)
-                break
-            except (Fault, psycopg.Error, OSError) as error:
-                log.warning("rankings were not kept yet", count=len(rankings), error=repr(error))
-                if attempt == TRIES_MAX:
-                    self.dropped += len(rankings)
-                    return
-                await asyncio.sleep(RETRY_SECONDS * attempt)
         for one in rankings:
             policy = self._flag(SHADOW_FLAG, one.tenant)
             if policy and policy != one.policy and policy_named(policy) is not None:
@@ -197,6 +224,18 @@ class Recorder:
                     self._shadows.put_nowait(Shadowed(one, policy))
                 except asyncio.QueueFull:
                     self.dropped += 1
+
+    async def _stored(self, rankings: list[KeptRanking]) -> bool:
+        """Stores rankings, if that can be done; says whether it was."""
+        for attempt in range(1, TRIES_MAX + 1):
+            try:
+                await self._records.keep(rankings)
+                return True
+            except (Fault, psycopg.Error, OSError) as error:
+                log.warning("rankings were not kept yet", count=len(rankings), error=repr(error))
+                await asyncio.sleep(RETRY_SECONDS * attempt)
+        self.dropped += len(rankings)
+        return False
 
     async def _compared(self, one: Shadowed) -> Comparison:
         past = Past(one.kept.inputs, one.kept.policy, Pick.of_json(one.kept.pick))
