@@ -25,6 +25,8 @@ from deploy.local.tokens import Minter
 
 # Two of what may be doubled, so that every story also runs across processes.
 STACK_REPLICAS = "availability=2,assignment=2"
+# Webhooks of the tests go to receivers on this machine.
+STACK_ENV = {"FAIRSLOT_NOTIFY_WEBHOOK_NETWORKS": "127.0.0.0/8"}
 # What the passwords of the roles come from, on a server that lives no longer than the tests.
 OWN_ROLE_SECRET = "for the roles of test databases"
 
@@ -163,6 +165,6 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
         Path(name).chmod(0o711)
         run = RunDir(Path(name))
         arguments = ["up", "--world", "none", "--replicas", STACK_REPLICAS]
-        with background(run, arguments, STACK_FILE) as described:
+        with background(run, arguments, STACK_FILE, env=STACK_ENV) as described:
             yield RunningStack(described, Minter.of(run))
         run.forget_moved_data()

@@ -1,10 +1,10 @@
 """The ledger over HTTP: held with its own reason, moved, at risk, assigned by itself, audited."""
 
 import json
-import time
 from datetime import timedelta
 
 from tests.e2e.moments import read, span, told
+from tests.e2e.patience import eventually
 from tests.e2e.shop import EVERY_DAY, START
 
 WINDOW = {"startTime": START, "endTime": told(read(START) + timedelta(days=2))}
@@ -23,15 +23,6 @@ def furnish(tenant, *resources, **more):
 def wanted(admin, name):
     admin.made("/v1/requests", {"id": name, "serviceTypeId": "visit", "window": WINDOW})
     return name
-
-
-def eventually(look, *, seconds=15.0):
-    """Returns what `look` finds, once it finds anything."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
-    return found
 
 
 def test_a_hold_confirmed_without_a_reason_keeps_the_ranked_one(tenant):
