@@ -17,6 +17,7 @@ from services.assignment.domain import (
     Ranking,
     Span,
 )
+from services.assignment.engine.created import Created
 from services.assignment.rules import HoldLimits
 from services.assignment.store import Auto, Ledger, Moves, Reads, Records
 
@@ -94,6 +95,7 @@ class Parts:
     token_key: bytes
     limits: HoldLimits = field(default_factory=HoldLimits)
     limits_by_tenant: Mapping[str, HoldLimits] = field(default_factory=dict)
+    created: Created = field(default_factory=Created)
 
     def limits_of(self, tenant: str) -> HoldLimits:
         """Returns what the tenant allows of holds."""

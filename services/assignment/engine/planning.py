@@ -47,6 +47,23 @@ class Prepared:
     own: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hasty:
+    """What a wish came to for a booking request as it was created, without reading it again."""
+
+    request: BookingRequest
+    question: Question
+    found: Placing | Refusal
+
+    def holds_of(self, request: BookingRequest | None) -> bool:
+        """Whether the request, as it was read meanwhile, leads to the same."""
+        return (
+            request is not None
+            and request.state is RequestState.OPEN
+            and request.edition == self.request.edition
+        )
+
+
 class Planning:
     """Asks availability what a wish comes to."""
 
@@ -61,6 +78,9 @@ class Planning:
         Whatever ends a wish here is stored as its outcome; but if its key has an outcome already,
         that one counts, even if the world has changed since.
         """
+        hasty = await self._hasty(key, wish)
+        if hasty is not None and isinstance(hasty.found, Placing):
+            return Prepared(hasty.question, placing=hasty.found)
         question: Question | None = None
         own: Allocation | None = None
         try:
@@ -75,7 +95,12 @@ class Planning:
                 wish = replace(wish, resource_ids=own.resource_ids)
             edition = request.edition if request else 0
             ignored = own.id if own else ""
-            found = await self.plan(key.tenant, wish, question, edition=edition, ignored=ignored)
+            if hasty is not None and hasty.holds_of(request):
+                found = hasty.found
+            else:
+                found = await self.plan(
+                    key.tenant, wish, question, edition=edition, ignored=ignored
+                )
         except NotFound as fault:
             found = Refusal("NOT_FOUND", {**fault.metadata, "detail": fault.message})
         except Fault:
@@ -86,6 +111,23 @@ class Planning:
         if isinstance(found, Refusal):
             return Prepared(question, outcome=await self._parts.ledger.settle(key, found))
         return Prepared(question, placing=found, own=own.id if own else "")
+
+    async def _hasty(self, key: WriteKey, wish: Wish) -> Hasty | None:
+        """Finds out what a wish comes to for a request that this process has just created.
+
+        The ledger looks at its edition and state again where it places; a refusal counts only if
+        the request is still the same. Nothing where it fails: then it is found out anew.
+        """
+        request = self._parts.created.take(key.tenant, wish.booking_request_id)
+        if request is None:
+            return None
+        try:
+            question = question_of(wish, request)
+            assert question is not None
+            found = await self.plan(key.tenant, wish, question, edition=request.edition)
+        except Fault:
+            return None
+        return Hasty(request, question, found)
 
     async def _request(self, key: WriteKey, wish: Wish) -> BookingRequest | None:
         if not wish.booking_request_id:

@@ -11,6 +11,9 @@ from services.assignment.engine.parts import Parts, granted
 from services.assignment.rules import short
 from services.assignment.store import Page
 
+# What the ledger gives a booking request that was never edited.
+FIRST_EDITION = 1
+
 
 class Requests:
     """What can be done with a booking request by itself."""
@@ -29,7 +32,10 @@ class Requests:
         if ended is not None:
             return granted(ended)
         named = replace(request, id=request.id or self._parts.new_id())
-        return granted(await self._parts.ledger.create_request(key, named))
+        outcome = granted(await self._parts.ledger.create_request(key, named))
+        if outcome.request is not None and not outcome.replayed:
+            self._parts.created.note(key.tenant, replace(outcome.request, edition=FIRST_EDITION))
+        return outcome
 
     async def update(
         self, key: WriteKey, *, request_id: str, version: int, changes: Mapping[str, Any]
