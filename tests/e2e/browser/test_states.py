@@ -105,6 +105,22 @@ async def test_use_and_demand_are_drawn_and_follow_what_happens(open_desk, site)
     await expect(anna.page.get_by_text("2 assignments")).to_be_visible()
 
 
+async def test_fairness_follows_and_drift_is_told(open_desk, site):
+    anna = await open_desk()
+    await anna.part("Fairness")
+    month = anna.page.get_by_label("Month")
+    await month.fill(f"{site.monday:%Y-%m}")
+    await expect(anna.page.get_by_text("Nobody.", exact=True)).to_be_visible()
+    site.assigned("q1", "ada", 9)
+    drifts = anna.page.locator(".drifts")
+    await expect(drifts.get_by_role("listitem").filter(has_text="Ada")).to_contain_text(
+        "outside the tolerance of 20 %"
+    )
+    ada = anna.page.get_by_role("row").filter(has_text="Ada")
+    await expect(ada).to_contain_text("no")
+    await anna.fine("fairness-drift")
+
+
 async def test_what_is_at_risk_is_told(open_desk, site):
     site.assigned("q1", "ada", 9)
     anna = await open_desk()
