@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import nats.errors
@@ -47,13 +48,15 @@ async def work(
     """
     tries = 0
     while True:
+        began = time.monotonic()
         try:
             subscription = await bus.pull(stream, subject, durable=durable)
             async with asyncio.TaskGroup() as group:
                 for _ in range(workers):
                     group.create_task(_worker(subscription, handle, rng))
         except* (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as errors:
-            tries += 1
+            # What went well for a while begins anew.
+            tries = 1 if time.monotonic() - began > BACKOFF_SECONDS_MAX else tries + 1
             log.warning("the work is taken up again", stream=stream, error=repr(errors.exceptions))
         await asyncio.sleep(backoff_seconds(min(tries, 8), rng))
 
