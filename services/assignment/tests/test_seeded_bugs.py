@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from services.assignment.store import Ledger
-from services.assignment.tests.books import allocation_id, deadlocks, open_books, reason, slot
+from services.assignment.tests.books import allocation_id, deadlocks, key, open_books, reason, slot
+from services.assignment.tests.mortal import ledger_of, mortal_postgres
 from services.assignment.tests.storm import Storm
 
 
@@ -84,6 +88,52 @@ async def test_a_client_that_repeats_under_another_key(ledger_database):
     unanswered = {(op.rpc, op.key) for op in storm.ops} - answered
     assert unanswered
     assert report.violations == [], "the ledger did nothing wrong"
+
+
+@pytest.mark.parametrize("commit", ["on", "off"])
+async def test_a_database_that_answers_before_its_log_is_on_the_disk(commit):
+    """Nothing else writes the log out for ten seconds; the kill comes with the last answer."""
+    lazy = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB", "wal_buffers": "64MB"}
+    with tempfile.TemporaryDirectory(prefix="fairslot-lazy-") as name:
+        os.chmod(name, 0o711)
+        settings = {**lazy, "synchronous_commit": commit}
+        async with mortal_postgres(Path(name) / "run", **settings) as server:
+            url, admin_url = ledger_of(server.url)
+            async with open_books(url, size=8) as books:
+                storm = Storm(books, drop=0.0)
+                await storm.run(clients=8, seconds=0.7)
+                await server.kill()
+                await server.start()
+            report = storm.report(admin_url)
+    broken = {violation.check for violation in report.violations}
+    assert ("lost ack" in broken) == (commit == "off"), broken
+
+
+class TenantOfBody(Ledger):
+    """Believes what a call says of whose it is, here by the resource it names."""
+
+    async def place(self, key, placing, *, hold):
+        tenant = "globex" if "r0" in placing.resource_ids else key.tenant
+        return await super().place(replace(key, tenant=tenant), placing, hold=hold)
+
+
+async def test_a_tenant_taken_from_the_body(ledger_database):
+    class Requestless(Storm):
+        """Assigns for nobody's request, since that of one tenant is none of another."""
+
+        async def _turn(self, rng, client, name):
+            plan, at = [f"r{rng.randrange(3)}"], slot(rng.randrange(40) / 2)
+            await self._made(
+                rng,
+                client,
+                key("Assign", name),
+                lambda write: self.books.assign(*plan, at=at, write=write),
+            )
+
+    async with open_books(ledger_database.url, size=12) as books:
+        storm = Requestless(replace(books, ledger=TenantOfBody(books.pool)))
+        await storm.run(clients=8, seconds=0.5)
+    assert storm.report(ledger_database.admin_url).count("lost ack") > 0
 
 
 async def late_confirmations(database) -> int:
