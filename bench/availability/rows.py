@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from bench.availability import kernel, load, serving
+from bench.availability import growth, kernel, load, serving
 from bench.table import Bench, Row
 
 
@@ -13,4 +13,6 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
     async for row in serving.rows_of(bench):
         yield row
     async for row in load.rows_of(bench):
+        yield row
+    for row in growth.rows_of(bench):
         yield row
