@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -138,6 +138,15 @@ def _unreached(parts: tuple[Part, ...]) -> Part | None:
         reached.extend(near)
         left = [one for one in left if one not in near]
     return None
+
+
+def refusal_of_list(wanted: Sequence[str], named: Sequence[str]) -> Refusal | None:
+    """Returns why a plan cannot serve a request that names who may serve it; empty: anybody."""
+    other = next((one for one in wanted if named and one not in named), None)
+    if other is None:
+        return None
+    about = {"resource_id": other, "obstacles": "NOT_NAMED"}
+    return Refusal("NOT_AVAILABLE", {**about, "detail": "the booking request names others"})
 
 
 def reason_of(codes: Iterable[str]) -> str:

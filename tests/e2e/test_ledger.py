@@ -89,6 +89,18 @@ def test_leave_puts_an_assignment_at_risk_and_moving_it_helps(tenant):
     assert at_risk() is None
 
 
+def test_what_a_request_asks_for_binds_whoever_assigns_by_hand(tenant):
+    admin = furnish(tenant, "r1", "r2")
+    admin.made("/v1/requests", {"id": "q1", "serviceTypeId": "visit", "resourceIds": ["r1"]})
+    admin.made("/v1/requests", {"id": "q2", "serviceTypeId": "visit", "zone": "north"})
+    for name, obstacle in (("q1", "NOT_NAMED"), ("q2", "WRONG_ZONE")):
+        body = {"bookingRequestId": name, "resourceIds": ["r2"], "start": START}
+        for path in ("/v1/assignments", "/v1/holds"):
+            answer = admin.post(path, body)
+            assert (answer.status, answer.reason) == (400, "NOT_AVAILABLE")
+            assert answer.metadata["obstacles"] == obstacle
+
+
 def test_limits_hold_for_whoever_books(tenant):
     admin = furnish(tenant, "r1", limits={"perDay": 2})
     answers = []

@@ -28,6 +28,7 @@ from services.assignment.rules import (
     checks_of,
     obstacles_counted,
     refusal_of_choice,
+    refusal_of_list,
     refusal_of_merge,
     refusal_of_plan,
 )
@@ -150,6 +151,9 @@ class Planning:
         """
         if not wish.resource_ids:
             return await self._any(tenant, wish, question, edition=edition, ignored=ignored)
+        refusal = refusal_of_list(wish.resource_ids, question.resource_ids)
+        if refusal is not None:
+            return refusal
         checked = await self._check(
             tenant, wish, question, wish.resource_ids, ignored, together=len(wish.resource_ids) > 1
         )

@@ -76,6 +76,7 @@ class AvailabilityPeer:
             ignore_assignment_id=ignored,
             together=together,
             place=latlng(question.place),
+            zone=question.zone,
         )
         reply = await call(self._free.CheckPlan, request)
         return CheckedPlan(

@@ -45,6 +45,8 @@ class World:
     # By resource: how often the ledger has changed it as availability knows, and its limits.
     generations: dict[str, int] = field(default_factory=dict)
     limits: dict[str, catalog_pb2.Limits] = field(default_factory=dict)
+    # Where resources belong.
+    zones: dict[str, str] = field(default_factory=dict)
     # The catalog's revision that availability says it has read.
     revision: int = 0
     checks: int = 0
@@ -78,6 +80,8 @@ class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
         reply.occupied.end_time.FromDatetime(start + DURATION + BUFFER)
         for name in request.resource_ids:
             codes = self.world.obstacles.get(name, ())
+            if request.zone and self.world.zones.get(name, "") != request.zone:
+                codes = (*codes, "WRONG_ZONE")
             reply.verdicts.add(
                 resource_id=name,
                 free=not codes,

@@ -51,6 +51,7 @@ class Check:
     end: datetime | None = None
     party_size: int = 0
     required_skills: tuple[str, ...] = ()
+    zone: str = ""
     # They would serve together: the party's size is left to whoever looks at the whole plan.
     together: bool = False
     ignore_allocation_id: str = ""
@@ -202,6 +203,7 @@ def _attempt(found: Found, check: Check, now: datetime, *, on_grid: bool) -> Att
         service_type_id=kind.id,
         party_size=check.party_size,
         required_skills=check.required_skills,
+        zone=check.zone,
     )
     return Attempt(
         start=start,

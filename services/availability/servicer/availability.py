@@ -114,6 +114,7 @@ class AvailabilityServicer(InsightCalls, availability_pb2_grpc.AvailabilityServi
             required_skills=tuple(request.required_skills),
             ignore_allocation_id=request.ignore_assignment_id,
             together=request.together,
+            zone=request.zone,
             as_if_now=as_if_now(request),
             place=place_in(request.place, "place") if request.HasField("place") else None,
         )
