@@ -16,6 +16,7 @@ from kit.bus import open_bus
 from kit.channel import open_channel
 from kit.clock import SystemClock
 from kit.db import open_pool, ready
+from kit.flags import Flags
 from kit.metrics import CallMetrics
 from kit.outbox import Relay
 from kit.service import Service
@@ -42,6 +43,8 @@ from services.assignment.store import Auto, Ledger, LedgerMetrics, Moves, Reads,
 SCHEMA = "assignment"
 STREAM = "ASSIGNMENT"
 SUBJECTS = ("fairslot.assignment.v1.>",)
+# The flag that lets requests of a tenant be assigned without a person.
+AUTO_ASSIGN = "auto-assign"
 # The timeout is beyond every deadline: only what nobody waits for any more is ended by it. Plans
 # are made once and kept, for a write would spend a fifth of its time on planning; and those made
 # while tables were small would read them whole when they are large: every statement here has an
@@ -156,7 +159,12 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         )
         signer = signer_of(settings)
         placements = Placements(parts)
-        auto = AutoAssigning(parts, placements, random.SystemRandom())
+        auto = AutoAssigning(
+            parts,
+            placements,
+            random.SystemRandom(),
+            is_on=partial(Flags(settings.flags_path).on, AUTO_ASSIGN, default=True),
+        )
         encoded = metrics.counted(encode)
         relay = Relay(url=settings.worker_database_url, bus=bus, schema=SCHEMA, encode=encoded)
         upkeep = Upkeep(settings.worker_database_url, metrics)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -38,6 +38,7 @@ POLL_SECONDS = 0.1
 TRIES_MAX = 6
 # What may be over the next time it is tried.
 PASSING = (Unavailable, TimedOut, Conflict)
+SWITCHED_OFF = "It was not assigned: automatic assignment is switched off."
 DECIDED = {
     RequestState.ASSIGNED: "ALREADY_ASSIGNED",
     RequestState.COMPLETED: "ALREADY_ASSIGNED",
@@ -52,8 +53,18 @@ class Again(Exception):
 class AutoAssigning:
     """Begins runs, does their tasks, and tells what became of them."""
 
-    def __init__(self, parts: Parts, placements: Placements, rng: random.Random) -> None:
-        """Takes what the engine is made of, what places plans, and the source of jitter."""
+    def __init__(
+        self,
+        parts: Parts,
+        placements: Placements,
+        rng: random.Random,
+        *,
+        is_on: Callable[[str], bool],
+    ) -> None:
+        """Takes what the engine is made of, what places plans, the source of jitter, and what says
+        for whom it is switched on.
+        """
+        self._is_on = is_on
         self._parts = parts
         self._placements = placements
         self._rng = rng
@@ -117,6 +128,8 @@ class AutoAssigning:
             ended = _decided(task, request, attempts=refused.total())
             if ended is not None:
                 return ended
+            if not self._is_on(task.tenant):
+                return skipped(task, Counter({"AUTO_ASSIGN_OFF": 1}), said=SWITCHED_OFF)
             if request is not None and request.state is RequestState.HELD:
                 if not last:
                     raise Again("somebody holds it")

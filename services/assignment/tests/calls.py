@@ -165,7 +165,7 @@ def violated(fault: Fault) -> list[str]:
 
 
 @asynccontextmanager
-async def served(*, database, servers, tokens, foreign: str):
+async def served(*, database, servers, tokens, foreign: str, flags_path: str = ""):
     """Serves assignment; yields a function from tenant and roles to a caller."""
     env = {
         "ADDRESS": "127.0.0.1:0",
@@ -178,6 +178,7 @@ async def served(*, database, servers, tokens, foreign: str):
         "MATCHING_ADDRESS": foreign,
         "TENANT_LIMITS": json.dumps(LIMITS),
         "GRACE_SECONDS": "0.1",
+        "FLAGS_PATH": flags_path,
     }
     settings = {f"FAIRSLOT_ASSIGNMENT_{key}": value for key, value in env.items()}
     async with (

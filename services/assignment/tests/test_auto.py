@@ -13,7 +13,8 @@ from fairslot.assignment.v1 import request_pb2
 from kit.fault import Invalid
 from services.assignment.store.upkeep import forget_runs
 from services.assignment.tests.books import violations
-from services.assignment.tests.calls import at, refused, window
+from services.assignment.tests.calls import at, refused, served, window
+from services.assignment.tests.foreign import foreign_parties
 
 ASSIGNED, SKIPPED = pb.AutoAssignResponse.ASSIGNED, pb.AutoAssignResponse.SKIPPED
 
@@ -134,6 +135,34 @@ async def test_runs_are_forgotten_after_a_week(ann, ledger_database, world):
         left = admin.execute("SELECT request_id FROM assignment.auto_task").fetchall()
         assert left == [("q2",)]
         assert admin.execute("SELECT count(*) FROM assignment.auto_run").fetchone() == (1,)
+
+
+async def test_a_tenant_may_switch_it_off_and_on_again(
+    ledger_database, servers, tokens, world, tmp_path
+):
+    flags = tmp_path / "flags.json"
+    flags.write_text('{"auto-assign": {"default": true, "tenants": {"acme": false}}}')
+    parts = {"database": ledger_database, "servers": servers, "tokens": tokens}
+    async with (
+        foreign_parties(world) as address,
+        served(**parts, foreign=address, flags_path=str(flags)) as caller,
+    ):
+        ann, eve = caller(), caller("globex")
+        name, taken = (await ann.want("q1")).id, (await ann.want("q2")).id
+        by_hand = await ann.assign(taken, "r1", reason="by hand")
+        found = await ann.auto(name, taken)
+        assert reasons(found[name]) == {"AUTO_ASSIGN_OFF": 1}
+        assert "switched off" in found[name].explanation
+        assert (found[taken].assignment.id, reasons(found[taken])) == (
+            by_hand.id,
+            {"ALREADY_ASSIGNED": 1},
+        )
+        # Nobody tried, so it is no gap; and what one tenant has switched off another has not.
+        assert await ann.gaps() == []
+        theirs = (await eve.want("q1")).id
+        assert (await eve.auto(theirs))[theirs].outcome == ASSIGNED
+        flags.write_text('{"auto-assign": {"default": true, "tenants": {"acme": true}}}')
+        assert (await ann.auto(name))[name].outcome == ASSIGNED
 
 
 async def test_what_cannot_be_served_says_why(ann, world):
