@@ -23,11 +23,14 @@ export interface FeedEvents {
   refused(): void;
 }
 
-/** What tabs say to each other: where one stands, what came after that, what another missed. */
-type Word =
-  | { ask: string }
-  | { after: string; change: Change }
-  | { again: Change[]; upTo: string };
+/** A change, and where a tab stood before it. */
+interface Step {
+  after: string;
+  change: Change;
+}
+
+/** What tabs say to each other: where one stands, what came next, what another missed. */
+type Word = { ask: string } | Step | { again: Change[]; upTo: string };
 
 export class Feed {
   private position = "";
@@ -35,7 +38,7 @@ export class Feed {
   private replacedAt = 0;
   private attempts = 0;
   private stopped = false;
-  private recent: Change[] = [];
+  private recent: Step[] = [];
   private queue = new AbortController();
   private hurry = false;
   private leading: AbortController | undefined;
@@ -123,6 +126,7 @@ export class Feed {
     if ("ask" in word) {
       if (this.leading && this.position) this.others.postMessage(this.answer(word.ask));
     } else if ("again" in word) {
+      if (!behind(this.position, word.upTo)) return;
       for (const change of word.again) this.take(change);
       this.reach(word.upTo);
     } else {
@@ -135,25 +139,25 @@ export class Feed {
   /** What brings another tab from where it stands to where this one does. */
   private answer(position: string): Word {
     const { recent } = this;
-    const missed = recent.filter((one) => !behind(one.position, position));
-    const known = position && recent.some((one) => !behind(position, one.position));
-    if (known) return { again: missed, upTo: this.position };
+    const missed = recent.filter((one) => !behind(one.after, position));
+    const known = position && recent.some((one) => !behind(position, one.after));
+    if (known) return { again: missed.map((one) => one.change), upTo: this.position };
     const sign = { topic: "feed", id: "", version: "0", at: "", position: this.position };
     const kind = position ? "RESYNC" : "HEARTBEAT";
     return { after: this.position, change: { ...sign, kind } };
   }
 
   private take(change: Change): void {
-    const first = this.position === "";
+    const after = this.position;
     this.heardAt = performance.now();
     this.attempts = 0;
     if (change.kind === "RESYNC") this.position = change.position;
     else this.reach(change.position);
-    if (first || change.kind === "RESYNC") {
+    if (after === "" || change.kind === "RESYNC") {
       this.recent = [];
       this.events.reload();
     } else if (change.kind !== "HEARTBEAT") {
-      this.recent = [...this.recent, change].slice(-RECENT_MAX);
+      this.recent = [...this.recent, { after, change }].slice(-RECENT_MAX);
       this.events.change(change);
     }
     this.events.silence(0);
