@@ -36,6 +36,8 @@ def fingerprint(method: str, message: Message) -> bytes:
     """Returns the SHA-256 of what the call asks for; the key itself is left out."""
     plain = type(message)()
     plain.CopyFrom(message)
+    # What we cannot read we do not do either: with or without it is the same call.
+    plain.DiscardUnknownFields()
     if "request_id" in plain.DESCRIPTOR.fields_by_name:
         plain.ClearField("request_id")
     return hashlib.sha256(
