@@ -58,13 +58,17 @@ async def test_requests_take_the_best_that_is_left_and_the_rest_are_gaps(
     assert violations(ledger_database.admin_url) == {}
 
 
-async def test_by_hand_and_automatically_at_once_is_one_assignment(ann, caller, ledger_database):
+@pytest.mark.parametrize("rounds", [12, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.timeout(1800)
+async def test_by_hand_and_automatically_at_once_is_one_assignment(
+    ann, caller, ledger_database, rounds
+):
     bob = caller(sub="bob")
     ends = Counter()
-    for number in range(12):
+    for number in range(rounds):
         name = (await ann.want(f"q{number}")).id
         by_hand, found = await asyncio.gather(
-            bob.assign(name, "r1", start=at(100 + 2 * number), reason="by hand"),
+            bob.assign(name, "r1", start=at(100 + 2 * (number % 150)), reason="by hand"),
             ann.auto(name),
             return_exceptions=True,
         )
@@ -80,6 +84,7 @@ async def test_by_hand_and_automatically_at_once_is_one_assignment(ann, caller, 
         ends[result.outcome] += 1
         assert (await ann.get(made)).booking_request_id == name
         await ann.cancel(made, close_request=True)
+    print(f"{rounds} rounds: {ends[ASSIGNED]} automatically, {ends[SKIPPED]} by hand")
     assert violations(ledger_database.admin_url) == {}
 
 
