@@ -53,6 +53,8 @@ def scored(inputs: Inputs) -> list[Scored]:
             least is None or Fraction(after[row, day], offered) < Fraction(least[0], least[1])
         ):
             fairest[month] = after[row, day], offered
+    counts = [matrix.resources[row].skill_count for *_, row in pairs]
+    least_skills, most_skills = min(counts, default=0), max(counts, default=0)
     room = matrix.window_end - matrix.duration - matrix.window_start
     found = []
     for start, day, month, row in pairs:
@@ -66,6 +68,8 @@ def scored(inputs: Inputs) -> list[Scored]:
         rank = levels.index(one.priority)
         if len(levels) > 1:
             points += 5 * (len(levels) - 1 - rank) // (len(levels) - 1)
+        if most_skills > least_skills:
+            points += 20 * max(3 - (one.skill_count - least_skills), 0) // 3
         found.append((-points, start, rank, load, one.id))
     found.sort()
     return [(-points, start, name) for points, start, _, _, name in found]

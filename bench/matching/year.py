@@ -77,7 +77,13 @@ class Year:
         self.today = FIRST
         self.taken: dict[str, set[date]] = defaultdict(set)
         self.resources = {
-            one.name: Resource(one.name, one.name, is_person=True, priority=one.priority)
+            one.name: Resource(
+                one.name,
+                one.name,
+                is_person=True,
+                priority=one.priority,
+                skill_count=len(one.topics),
+            )
             for one in story.trainers
         }
 

@@ -9,8 +9,9 @@ from bench.matching import technicians as field
 from bench.matching.bound import bounded, room
 from bench.matching.plain import picked_by_cp_sat, scored
 from bench.matching.playing import Player, play
-from bench.matching.team import Story, story
+from bench.matching.team import SEED, Story, story
 from bench.matching.year import Year, months, question_of, span
+from bench.matching.yearly import YEARS
 from services.matching.engine import RankCall
 from services.matching.engine.ranking import rank
 from services.matching.rules.fairness import Share
@@ -102,8 +103,20 @@ def test_a_technicians_day_breaks_no_rule():
 
 
 @pytest.mark.soak
-def test_a_year_planned_weekly_is_fair_wherever_it_can_be():
-    played = play(story(), "v2", weekly_seconds=0.5)
+@pytest.mark.parametrize("weekly_seconds", [0.0, 0.5], ids=["at once", "weekly"])
+def test_a_year_is_fair_wherever_it_can_be(weekly_seconds):
+    played = play(story(), "v2", weekly_seconds=weekly_seconds)
     found = [bounded(played, month) for month in months()]
     assert sum(one.within for one in found) >= 0.95 * sum(one.most for one in found)
     assert len({day for month in months() for day in span(month)}) == 365
+
+
+@pytest.mark.soak
+def test_other_years_are_fair_too():
+    within = people = 0
+    for seed in range(SEED + 1, SEED + YEARS):
+        shares = play(story(seed), "v2").shares()
+        within += sum(share.within_tolerance for share in shares.values())
+        people += len(shares)
+    # Of everybody, feasible or not.
+    assert within >= 0.95 * people

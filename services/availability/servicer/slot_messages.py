@@ -101,6 +101,7 @@ def matrix_message(found: Matrix, *, with_resources: bool) -> pb.SearchSlotMatri
                 adjacent_resource_ids=one.adjacent_resource_ids,
                 home=None if one.home is None else place_message(one.home),
                 time_zone=one.time_zone or found.tenant_time_zone,
+                skill_count=len(one.skills),
             )
             for one, days in zip(found.resources, found.offered, strict=True)
         )

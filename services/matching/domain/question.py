@@ -51,6 +51,8 @@ class Resource:
     zone: str = ""
     movable: bool = False
     adjacent_ids: tuple[str, ...] = ()
+    # Whatever is asked for.
+    skill_count: int = 0
 
     @property
     def name(self) -> str:

@@ -53,6 +53,7 @@ class Tables:
             priority_rank=_cell(day.priority_rank, row, 0),
             capacity_max=_cell(day.capacity_max, row, 0),
             served_before=_cell(day.served_before, row, 0),
+            spare_skills=_cell(day.spare_skills, row, 0),
         )
 
     def share(self, row: int, month: int) -> Share | None:
@@ -94,6 +95,8 @@ def tabulate(
     fairest = _fairest(layout, people, given_after, offered_then)
     ranks, levels = _priority_ranks(matrix, layout)
     capacities = [resource.capacity_max for resource in matrix.resources]
+    skills = np.array([one.skill_count for one in matrix.resources], dtype=np.int64)
+    spare = skills - skills[layout.resources].min(initial=skills.max(initial=0))
     served = np.array([workload.familiar.get(one.id, 0) for one in matrix.resources], np.int64)
     day = DayFacts(
         is_person=people[:, None],
@@ -108,6 +111,8 @@ def tabulate(
         capacity_max=np.array(capacities, dtype=np.int64)[:, None],
         served_before=served[:, None],
         customer_known=bool(served[layout.resources].any()),
+        spare_skills=spare[:, None],
+        skills_differ=bool(spare[layout.resources].any()),
     )
     slot = SlotFacts(
         wait=layout.starts - matrix.window_start,

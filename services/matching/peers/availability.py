@@ -155,6 +155,7 @@ def _matrix(reply: availability_pb2.SearchSlotMatrixResponse) -> Matrix:
                 zone=row.zone,
                 movable=row.movable,
                 adjacent_ids=tuple(row.adjacent_resource_ids),
+                skill_count=row.skill_count,
             )
             for row in reply.resources
         ),

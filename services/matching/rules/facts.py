@@ -34,6 +34,9 @@ class DayFacts:
     # How often it served the same customer, and whether any candidate did.
     served_before: "Whole" = 0
     customer_known: bool = False
+    # How many skills it has beyond the candidate with the fewest, and whether that differs.
+    spare_skills: "Whole" = 0
+    skills_differ: bool = False
     # How many resources serve together.
     parts: int = 1
 

@@ -15,6 +15,7 @@ from services.matching.rules.preferences import (
     PRIORITY,
     PROXIMITY,
     RULING_PRIORITY,
+    SPARE_SKILLS,
     WISHES,
     Facts,
     Preference,
@@ -83,7 +84,7 @@ POLICIES = (
     Policy(
         name="v2",
         sentence="The fair one: who the month has given least, and how well the plan suits.",
-        by_day=(FAIRNESS, FIT, LOAD, PRIORITY, CONTINUITY, JOINTS),
+        by_day=(FAIRNESS, FIT, LOAD, PRIORITY, SPARE_SKILLS, CONTINUITY, JOINTS),
         by_pair=(PROXIMITY, WISHES),
         by_slot=(EARLIEST,),
         weighable=True,

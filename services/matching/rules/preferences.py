@@ -15,6 +15,7 @@ from services.matching.rules.sentences import (
     joints_clause,
     priority_clause,
     proximity_clause,
+    spare_skills_clause,
     wishes_clause,
 )
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SUITS_MOST = 100
 # A way of so many minutes costs half of what proximity gives.
 HALF_WAY_MINUTES = 30
+# Who has so many skills more than others could do with is kept free for what they cannot do.
+SPARE_SKILLS_MOST = 3
 
 Facts = TypeVar("Facts", DayFacts, SlotFacts, PairFacts)
 
@@ -119,6 +122,16 @@ def _continuity_points(weight: int, facts: DayFacts) -> "Whole":
     return weight * (facts.served_before > 0)
 
 
+def _skills_differ(facts: DayFacts) -> "Truth":
+    return facts.skills_differ
+
+
+def _spare_skills_points(weight: int, facts: DayFacts) -> "Whole":
+    """Falls evenly with each skill that others do not need, to nothing."""
+    left = SPARE_SKILLS_MOST - facts.spare_skills
+    return weight * left * (left > 0) // SPARE_SKILLS_MOST
+
+
 def _joints_points(weight: int, facts: DayFacts) -> "Whole":
     """Falls with every resource beyond two."""
     return weight * 2 // max(facts.parts, 2)
@@ -154,6 +167,14 @@ CONTINUITY = Preference(
     applies=lambda facts: facts.customer_known,
     points=_continuity_points,
     reason=lambda facts, _story: continuity_clause(facts),
+)
+SPARE_SKILLS = Preference(
+    name="spare_skills",
+    sentence="Keeps free who can do what others cannot: prefers who has the fewest skills.",
+    weight=20,
+    applies=_skills_differ,
+    points=_spare_skills_points,
+    reason=lambda facts, _story: spare_skills_clause(facts),
 )
 JOINTS = Preference(
     name="joints",

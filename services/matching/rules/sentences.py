@@ -99,6 +99,14 @@ def continuity_clause(facts: DayFacts) -> str:
     return f"booked for this customer {_count(count, 'time')} lately"
 
 
+def spare_skills_clause(facts: DayFacts) -> str:
+    """Says how many skills somebody has that another choice does without."""
+    count = int(facts.spare_skills)
+    if not count:
+        return "no other choice has fewer skills"
+    return f"{_count(count, 'skill')} more than another choice has"
+
+
 def wishes_clause(facts: PairFacts) -> str:
     """Says how the slot suits what the resource likes."""
     suits = int(facts.suits)

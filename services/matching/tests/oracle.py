@@ -87,6 +87,10 @@ def _points(world, policy, pairs, start: int, one: Resource):
     yield "load", floor(Fraction(20, bookings + 1)), 20
     if len(levels) > 1:
         yield "priority", floor(5 * Fraction(steps - rank_, steps)), 5
+    skills = [other.skill_count for _, other in pairs]
+    if max(skills) > min(skills):
+        spare = min(one.skill_count - min(skills), 3)
+        yield "spare_skills", floor(20 * (1 - Fraction(spare, 3))), 20
     known = world.familiar if world.customer_hash else {}
     if any(other.id in known for _, other in pairs):
         yield "continuity", 15 if one.id in known else 0, 15

@@ -53,6 +53,7 @@ def worlds(draw) -> World:
             priority=draw(st.integers(-1, 2)),
             capacity_max=draw(st.sampled_from((0, 2, 4, 7))),
             zone=draw(st.sampled_from(("hall", "bar"))),
+            skill_count=draw(st.integers(1, 5)),
         )
         for name in NAMES[: draw(st.integers(1, len(NAMES)))]
     )

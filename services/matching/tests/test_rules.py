@@ -15,12 +15,15 @@ from services.matching.rules.facts import DayFacts, SlotFacts
 from services.matching.rules.fairness import TOLERANCE_PERCENT, Share
 from services.matching.rules.filters import FILTERS, Asked, failures, refusals
 from services.matching.rules.policies import POLICIES, policy_named
+from services.matching.rules.preferences import SPARE_SKILLS
 from services.matching.rules.sentences import (
     Story,
     earliest_clause,
     fairness_clause,
     nothing_sentence,
+    sentence,
     slot_text,
+    spare_skills_clause,
 )
 
 small = st.integers(0, 40)
@@ -92,6 +95,23 @@ def test_the_first_filter_that_fails_counts():
     assert nothing_sentence(failures(rejections)) == (
         "There is no candidate: 1 is without a required skill, 2 are taken."
     )
+
+
+@pytest.mark.parametrize(
+    ("spare", "given_", "said"),
+    [
+        (0, 20, "No other choice has fewer skills."),
+        (1, 13, "1 skill more than another choice has."),
+        (2, 6, "2 skills more than another choice has."),
+        (3, 0, "3 skills more than another choice has."),
+        (9, 0, "9 skills more than another choice has."),
+    ],
+)
+def test_who_can_do_more_than_others_stays_free_for_it(spare, given_, said):
+    of = facts(spare_skills=spare, skills_differ=True)
+    assert points("v2", "spare_skills", of) == given_
+    assert sentence(spare_skills_clause(of)) == said
+    assert not SPARE_SKILLS.applies(facts(spare_skills=0))
 
 
 @settings(deadline=None)
