@@ -53,6 +53,8 @@ class RunningStack:
 
     described: dict[str, Any]
     minter: Minter
+    # Where its services look for flags; not there until somebody writes it.
+    flags_file: Path
 
     @property
     def gateway(self) -> str:
@@ -159,12 +161,12 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
     target = request.config.getoption("--target")
     if target:
         run = RunDir.at(Path(target).parent)
-        yield RunningStack(run.read_json(STACK_FILE), Minter.of(run))
+        yield RunningStack(run.read_json(STACK_FILE), Minter.of(run), run.path / "flags.json")
         return
     with tempfile.TemporaryDirectory(prefix="fairslot-stack-") as name:
         Path(name).chmod(0o711)
         run = RunDir(Path(name))
         arguments = ["up", "--world", "none", "--replicas", STACK_REPLICAS]
         with background(run, arguments, STACK_FILE, env=STACK_ENV) as described:
-            yield RunningStack(described, Minter.of(run))
+            yield RunningStack(described, Minter.of(run), run.path / "flags.json")
         run.forget_moved_data()
