@@ -68,6 +68,16 @@ def request_changed(payload: Json) -> events_pb2.RequestChanged:
     )
 
 
+def write_collided(payload: Json) -> events_pb2.WriteCollided:
+    """Returns the event of a write that found its time taken."""
+    return events_pb2.WriteCollided(
+        method=payload["method"],
+        actor=payload["actor"],
+        at=_timestamp(payload["at"]),
+        taken=map(_taken, payload["taken"]),
+    )
+
+
 def auto_assign_queued(payload: Json) -> events_pb2.AutoAssignQueued:
     """Returns the message of a task of automatic assignment."""
     return events_pb2.AutoAssignQueued(**payload)
@@ -106,6 +116,17 @@ def _risk(record: Json) -> assignment_pb2.Risk:
     return assignment_pb2.Risk(**{**record, "code": obstacle_code(record["code"])})
 
 
+def _taken(record: Json) -> events_pb2.TakenSlot:
+    return events_pb2.TakenSlot(
+        resource_id=record["resource_id"],
+        assignment_id=record["assignment_id"],
+        state=allocation_state(record["state"]),
+        booking_request_id=record.get("booking_request_id") or "",
+        slot=_interval({"start_time": record["start"], "end_time": record["end"]}),
+        taken_by=record["taken_by"],
+    )
+
+
 def _timestamp(text: str | None) -> Timestamp | None:
     if text is None:
         return None
@@ -129,6 +150,7 @@ def _place(record: Json) -> LatLng | None:
 EVENTS: Mapping[str, Callable[[Json], Message]] = {
     events_pb2.AllocationChanged.DESCRIPTOR.full_name: allocation_changed,
     events_pb2.RequestChanged.DESCRIPTOR.full_name: request_changed,
+    events_pb2.WriteCollided.DESCRIPTOR.full_name: write_collided,
     events_pb2.AutoAssignQueued.DESCRIPTOR.full_name: auto_assign_queued,
     events_pb2.AuditSealed.DESCRIPTOR.full_name: audit_sealed,
 }
