@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 from kit.bus import Bus, open_bus
 from kit.channel import open_channel
 from kit.clock import Clock, SystemClock
+from kit.db import Pool, ready
 from kit.db import open_pool as open_database
-from kit.db import ready
 from kit.flags import Flags
 from kit.outbox import Relay
 from kit.service import Service
@@ -71,6 +71,30 @@ class Settings(ServiceSettings):
     stream_replicas: int = 1
 
 
+def new_key() -> str:
+    """Gives an idempotency key of our own."""
+    return uuid.uuid4().hex
+
+
+def databases(
+    settings: Settings,
+) -> tuple[AbstractAsyncContextManager[Pool], AbstractAsyncContextManager[Pool]]:
+    """Opens connections as the service's role, and as its worker's."""
+    return (
+        open_database(
+            make_conninfo(settings.database_url, options=SESSION),
+            size=settings.database_connections,
+            application="matching",
+        ),
+        open_database(
+            make_conninfo(settings.worker_database_url, options=SESSION),
+            size=WORKER_CONNECTIONS,
+            application="matching-worker",
+            autocommit=True,
+        ),
+    )
+
+
 def drifting_of(
     settings: Settings, bus: Bus, engine: Engine, standings: Standings, clock: Clock
 ) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -91,18 +115,10 @@ def drifting_of(
 async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
     """Opens matching: it serves once its database and NATS answer."""
     settings = load(Settings, env, service="matching")
+    calls, work = databases(settings)
     async with (
-        open_database(
-            make_conninfo(settings.database_url, options=SESSION),
-            size=settings.database_connections,
-            application="matching",
-        ) as database,
-        open_database(
-            make_conninfo(settings.worker_database_url, options=SESSION),
-            size=WORKER_CONNECTIONS,
-            application="matching-worker",
-            autocommit=True,
-        ) as background,
+        calls as database,
+        work as background,
         open_bus(settings.nats_url, name="matching") as bus,
         open_channel(settings.availability_address) as availability,
         open_channel(settings.assignment_address) as assignment,
@@ -132,7 +148,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             keep=recorder.keep_planned,
             pool=solvers,
             workers=settings.solver_threads,
-            new_key=lambda: uuid.uuid4().hex,
+            new_key=new_key,
         )
         engine = Engine(
             availability=free,

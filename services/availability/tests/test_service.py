@@ -95,13 +95,6 @@ async def test_the_matrix_says_the_same_in_columns(team):
     assert found.rejected_count == 1
 
 
-async def test_the_matrix_tells_how_many_skills_each_has(team):
-    await team.person("cy", rule(), skills=[{"name": "go"}, {"name": "sql", "level": 2}])
-    found = await team.matrix()
-    counts = {row.id: row.skill_count for row in found.resources}
-    assert counts == {"ada": 0, "bo": 0, "cy": 2}
-
-
 async def test_where_nothing_is_free_all_left_out_are_counted_by_their_reasons(team, ledger):
     await team.person("cy", active=False)
     await team.person("di", capacity_min=2, capacity_max=4)
