@@ -65,6 +65,11 @@ async def test_two_tabs_of_a_planner_open_one_stream_and_both_hear(tab, site):
     for one in (first, second):
         await expect(one.block("Assignment", "for q2")).to_be_visible()
     assert await first.changes() == await second.changes()
+    await first.choose("q3")
+    await first.act("Hold").click()
+    await expect(first.page.get_by_role("button", name="Release")).to_be_enabled()
+    await second.block("Hold by anna", "for q3").click()
+    await expect(second.page.locator(".details")).to_contain_text("in another tab")
     # Another planner of the same browser does not hear by them.
     ben = await tab("ben")
     assert streams(first).opened == 2
