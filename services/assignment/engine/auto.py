@@ -154,7 +154,7 @@ class AutoAssigning:
             del refused["REQUEST_NOT_OPEN"]
             if refused.total() >= ATTEMPTS_MAX:
                 break
-            await asyncio.sleep(PAUSE_SECONDS * 2**number * self._rng.uniform(0.5, 1.5))
+            await asyncio.sleep(pause_seconds(number, self._rng))
         if not refused:
             raise Again("somebody is at it")
         return replace(skipped(task, refused, attempts=refused.total()), is_gap=True)
@@ -183,6 +183,13 @@ class AutoAssigning:
             explanation=candidate.explanation,
             attempts=refused.total() + 1,
         )
+
+
+def pause_seconds(rankings: int, rng: random.Random) -> float:
+    """Returns how long to wait after so many further rankings: twice as long each time, spread by
+    half, so that those who collided do not meet again.
+    """
+    return PAUSE_SECONDS * 2.0**rankings * rng.uniform(0.5, 1.5)
 
 
 def _decided(task: AutoTask, request: BookingRequest | None, *, attempts: int) -> AutoResult | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ class World:
     revision: int = 0
     checks: int = 0
     ranks: int = 0
+    # When it was ranked, on the monotonic clock.
+    ranked_at: list[float] = field(default_factory=list)
 
 
 class Availability(availability_pb2_grpc.AvailabilityServiceServicer):
@@ -153,6 +156,7 @@ class Matching(matching_pb2_grpc.MatchingServiceServicer):
 
     async def RankCandidates(self, request, context):
         self.world.ranks += 1
+        self.world.ranked_at.append(time.monotonic())
         self.world.ignored = request.ignore_assignment_id
         if self.world.matching_is_down:
             await abort(context, Unavailable("UNAVAILABLE", "matching is down"), {})

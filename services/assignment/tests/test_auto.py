@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 
 import psycopg
@@ -11,6 +12,13 @@ from fairslot.assignment.v1 import assignment_pb2 as pb
 from fairslot.assignment.v1 import request_pb2
 
 from kit.fault import Invalid
+from services.assignment.engine.auto import (
+    ATTEMPTS_MAX,
+    PAUSE_SECONDS,
+    RANKINGS_MAX,
+    pause_seconds,
+)
+from services.assignment.listener.working import backoff_seconds as queue_seconds
 from services.assignment.store.upkeep import forget_runs
 from services.assignment.tests.books import violations
 from services.assignment.tests.calls import at, refused, served, window
@@ -140,6 +148,41 @@ async def test_runs_are_forgotten_after_a_week(ann, ledger_database, world):
         left = admin.execute("SELECT request_id FROM assignment.auto_task").fetchall()
         assert left == [("q2",)]
         assert admin.execute("SELECT count(*) FROM assignment.auto_run").fetchone() == (1,)
+
+
+async def test_a_request_that_loses_every_time_is_tried_so_often_and_no_more(ann, world):
+    # With their buffers two holds take all four hours of a resource.
+    for number in (0, 2):
+        for name in world.resources:
+            await ann.hold(name, start=at(number))
+    name = (await ann.want("q1")).id
+    result = (await ann.auto(name))[name]
+    assert (result.attempts, reasons(result)) == (ATTEMPTS_MAX, {"SLOT_TAKEN": ATTEMPTS_MAX})
+
+
+async def test_between_rankings_there_is_a_pause(ann, world):
+    """One candidate, so that hardly anything but the pause lies between two of them."""
+    world.window, world.resources = window(0, 1), ("r1",)
+    await ann.hold("r1")
+    name = (await ann.want("q1")).id
+    world.ranked_at.clear()
+    assert (await ann.auto(name))[name].attempts == RANKINGS_MAX
+    first, second, third = world.ranked_at
+    assert second - first > PAUSE_SECONDS / 2
+    assert third - second > PAUSE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("wait", "unit", "longest"), [(pause_seconds, PAUSE_SECONDS, 99.0), (queue_seconds, 0.1, 10.0)]
+)
+def test_pauses_grow_and_are_spread(wait, unit, longest):
+    rng = random.Random(1)
+    first = 1 if wait is queue_seconds else 0
+    for number in range(9):
+        found = [wait(first + number, rng) for _ in range(200)]
+        usual = min(unit * 2**number, longest)
+        assert 0.5 * usual <= min(found) < 0.6 * usual
+        assert 1.4 * usual < max(found) <= 1.5 * usual
 
 
 async def test_a_tenant_may_switch_it_off_and_on_again(

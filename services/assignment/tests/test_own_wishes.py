@@ -38,6 +38,15 @@ async def test_who_belongs_to_another_zone_is_refused(ann, world, ledger_databas
     assert list((await ann.hold("r2")).resource_ids) == ["r2"]
 
 
+async def test_ones_own_hold_is_not_asked_about(ann, world):
+    """What replaces it may take its time: availability is told to count that as free."""
+    name = (await ann.want("q1")).id
+    held = await ann.hold("r1", booking_request_id=name)
+    made = await ann.assign(name, "r1", start=at(0.5), reason="a little later")
+    assert world.ignored == held.id
+    assert made.id != held.id
+
+
 async def test_a_move_keeps_whose_it_is_and_where(ann, ledger_database):
     """Of a hold that no request asked for."""
     held = await ann.hold("r1", customer_hash="c1", party_size=3)

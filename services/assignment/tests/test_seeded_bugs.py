@@ -50,17 +50,38 @@ async def test_a_ledger_without_its_wall_and_its_locks(ledger_database):
 
 
 async def test_locks_in_no_order(ledger_database):
-    change(ledger_database.admin_url, "take", ("ORDER BY r.resource_no", "ORDER BY random()"))
-    async with open_books(ledger_database.url, size=4) as books:
-        for number in range(40):
-            plans = (["r1", "r2", "r3", "r4"] for _ in range(4))
-            await asyncio.gather(
-                *(books.hold(*plan, at=slot(number * 2)) for plan in plans),
-                return_exceptions=True,
-            )
-            if deadlocks(ledger_database.admin_url):
-                break
+    """Two lock in the order of their plans and meet in the middle, where somebody else is first."""
+    change(
+        ledger_database.admin_url,
+        "take",
+        ("ORDER BY r.resource_no", "ORDER BY array_position(p_plan, r.resource_id)"),
+    )
+    async with (
+        open_books(ledger_database.url, size=4) as books,
+        await psycopg.AsyncConnection.connect(ledger_database.admin_url) as blocker,
+        await psycopg.AsyncConnection.connect(ledger_database.admin_url, autocommit=True) as admin,
+    ):
+        await books.hold("r1", "r2", "r3", at=slot(20))
+        await blocker.execute("SELECT FROM assignment.resource WHERE resource_id = 'r3' FOR UPDATE")
+        plans = (["r1", "r3", "r2"], ["r2", "r3", "r1"])
+        holding = [asyncio.create_task(books.hold(*plan)) for plan in plans]
+        async with asyncio.timeout(10):
+            while await waiting(admin) < len(plans):
+                await asyncio.sleep(0.01)
+        await blocker.rollback()
+        outcomes = await asyncio.gather(*holding)
+    # The database ends it by undoing one of them, which tries again and finds its time taken.
+    assert sorted(map(reason, outcomes)) == ["OK", "SLOT_TAKEN"]
     assert deadlocks(ledger_database.admin_url) > 0
+
+
+async def waiting(connection: psycopg.AsyncConnection) -> int:
+    """Counts the sessions of this database that wait for a lock."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return (await cursor.fetchone())[0]
 
 
 class KeyLater(Ledger):
