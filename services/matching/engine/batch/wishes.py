@@ -102,12 +102,13 @@ def own(inputs: Inputs, member: Member, policy: Policy) -> Inputs:
         matrix=_clipped(inputs.matrix, member.window),
         parts=None if inputs.parts is None else own(inputs.parts, member, policy),
     )
-    work, months = inputs.work, scope_of(mine, policy).layout.months
-    if work is not None and work.shared:
-        # Pools were read for all months of the group; these are the request's own.
-        at = {month: number for number, month in enumerate(_months(inputs, policy))}
-        work = replace(work, shared=tuple(work.shared[at[month]] for month in months))
-    return replace(mine, work=work)
+    work = inputs.work
+    if work is None or not work.shared:
+        return mine
+    # Pools were read for all months of the group; these are the request's own.
+    at = {month: number for number, month in enumerate(_months(inputs, policy))}
+    pools = tuple(work.shared[at[month]] for month in _months(mine, policy))
+    return replace(mine, work=replace(work, shared=pools))
 
 
 def _laid_out(inputs: Inputs, policy: Policy) -> tuple[Scope, Tables | None]:

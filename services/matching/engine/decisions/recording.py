@@ -132,36 +132,27 @@ class Recorder:
         """Keeps the places of a joint plan that is about to be committed. A second policy is not
         asked: it would choose for each request alone.
         """
-        at, caller, kept = self._clock.now(), current_caller(), []
+        at, kept = self._clock.now(), list[KeptRanking]()
+        last: Planned | None = None
+        data = b""
         for one in places:
-            pick = Pick(
-                one.candidate.resource_ids,
-                one.candidate.start,
-                one.candidate.match_percent,
-                joint=True,
-            )
             try:
-                inputs = await self._whole(one.inputs, one.policy, caller)
-                data = await asyncio.to_thread(encode, inputs)
+                # Those who asked the same come one after the other.
+                if last is None or one.inputs is not last.inputs:
+                    data, last = await self._encoded(one), one
             except (TypeError, ValueError, KeyError) as error:
                 self.dropped += 1
                 log.error("a place of a plan cannot be kept", error=repr(error))
                 continue
-            kept.append(
-                KeptRanking(
-                    tenant=caller.tenant,
-                    id=str(uuid.uuid4()),
-                    at=at,
-                    policy=one.policy,
-                    service_type_id=inputs.question.service_type_id,
-                    booking_request_id=one.booking_request_id,
-                    pick=pick.as_json(),
-                    places=places_of((one.candidate,)),
-                    inputs=data,
-                )
-            )
-        for first in range(0, len(kept), TOGETHER_MAX):
-            await self._stored(kept[first : first + TOGETHER_MAX])
+            kept.append(_planned(one, at, data))
+            if len(kept) == TOGETHER_MAX:
+                await self._stored(kept)
+                kept = []
+        await self._stored(kept)
+
+    async def _encoded(self, one: Planned) -> bytes:
+        inputs = await self._whole(one.inputs, one.policy, current_caller())
+        return await asyncio.to_thread(encode, inputs)
 
     async def _kept_if_it_can(self, note: Note) -> KeptRanking | None:
         """Returns what is to be stored. What cannot be written down must not end all keeping."""
@@ -215,7 +206,7 @@ class Recorder:
         return replace(inputs, work=work)
 
     async def _store(self, rankings: list[KeptRanking]) -> None:
-        if not rankings or not await self._stored(rankings):
+        if not await self._stored(rankings):
             return
         for one in rankings:
             policy = self._flag(SHADOW_FLAG, one.tenant)
@@ -227,6 +218,8 @@ class Recorder:
 
     async def _stored(self, rankings: list[KeptRanking]) -> bool:
         """Stores rankings, if that can be done; says whether it was."""
+        if not rankings:
+            return False
         for attempt in range(1, TRIES_MAX + 1):
             try:
                 await self._records.keep(rankings)
@@ -249,3 +242,19 @@ class Recorder:
 def _pair(one: Shadowed, comparison: Comparison) -> KeptPair:
     kept = one.kept
     return KeptPair(kept.tenant, kept.id, kept.at, kept.policy, one.policy, comparison.as_json())
+
+
+def _planned(one: Planned, at: datetime, inputs: bytes) -> KeptRanking:
+    place = one.candidate
+    pick = Pick(place.resource_ids, place.start, place.match_percent, joint=True)
+    return KeptRanking(
+        tenant=current_caller().tenant,
+        id=str(uuid.uuid4()),
+        at=at,
+        policy=one.policy,
+        service_type_id=one.inputs.question.service_type_id,
+        booking_request_id=one.booking_request_id,
+        pick=pick.as_json(),
+        places=places_of((place,)),
+        inputs=inputs,
+    )
