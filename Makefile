@@ -92,7 +92,7 @@ test: $(COMMAND) $(GENERATED) ## Run every test, servers included (T=path)
 
 .PHONY: soak
 soak: $(GENERATED) ## Run the long tests: kills, floods and full-size runs (T=path)
-	@$(PY) -m pytest -m soak --timeout 3600 $(T)
+	@$(PY) -m pytest -m soak --verbose --capture no --timeout 3600 $(T)
 
 .PHONY: bench
 bench: $(GENERATED) ## Measure us, the peers and the limits side by side (B=part)

@@ -54,6 +54,7 @@ async def played(
     burning: asyncio.Task[None] | None = None
     async for line in demo.stdout:
         output.append(line.decode())
+        print(output[-1], end="", flush=True)
         if "planners watch" in output[-1]:
             burning = asyncio.create_task(fire(server, home, random.Random(1), kills))
         elif "everything is played" in output[-1] and burning is not None:
@@ -87,7 +88,7 @@ async def test_real_reservations_while_everything_is_killed(
             stderr=asyncio.subprocess.STDOUT,
         )
         output, kills = await played(demo, server, home)
-    print(f"killed: {kills}, database ready after {max(server.ready_seconds):.1f} s", *output[-25:])
+    print(f"killed: {kills}, database ready after {max(server.ready_seconds):.1f} s")
     assert await demo.wait() == 0, "".join(output[-40:])
     summary = json.loads((home / "demo.json").read_text())
     for name in ZERO:
