@@ -19,6 +19,7 @@ from nats.js import api
 
 from kit.bus import MESSAGE_ID, Bus, open_bus
 from kit.event import Event
+from kit.stopping import stopped
 from services.assignment.listener.working import work
 from services.assignment.tests.books import allocation_id, key, reason, slot, violations
 from services.assignment.tests.mortal import mortal_nats
@@ -198,11 +199,12 @@ async def assigned_by_mortals(books, url: str, *, entries: int, ack_first: bool 
                 rng=random.Random(1),
             )
         )
-        async with asyncio.timeout(60 + entries):
-            while await left_of(bus):
-                await asyncio.sleep(0.05)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        try:
+            async with asyncio.timeout(60 + entries):
+                while await left_of(bus):
+                    await asyncio.sleep(0.05)
+        finally:
+            await stopped([working])
     return mortals, tried
 
 
