@@ -104,6 +104,7 @@ async def opened(bench: Bench, chromium: str) -> AsyncIterator[Desk]:
     """Runs a whole stack with a site to plan and opens its page."""
     own = dict.fromkeys(EXTERNAL.values(), "")
     run = RunDir(bench.home / "page")
+    run.forget()
     async with (
         running_stack(run.path, env=own) as stack,
         async_playwright() as playwright,
