@@ -111,6 +111,25 @@ async def test_whatever_is_tampered_with_is_found(books, ledger_database, path, 
     assert found(ledger_database, path)["acme"]
 
 
+async def test_before_any_seal_a_row_hashed_anew_betrays_itself_by_the_next(books, ledger_database):
+    """The next row is made to follow it, but its own hash covers what it followed before."""
+    made = allocation_id(await books.assign("r1"))
+    await books.cancel(made)
+    with psycopg.connect(ledger_database.admin_url, autocommit=True) as connection:
+        connection.execute(TRIGGERS.format("audit"))
+        connection.execute(
+            "UPDATE assignment.audit SET reason = 'better', hash = assignment.audit_hash("
+            " prev, aggregate, seq, at, actor, action, 'better', state_before, state_after, after)"
+            " WHERE seq = 1"
+        )
+        connection.execute(
+            "UPDATE assignment.audit AS a SET prev = b.hash FROM assignment.audit AS b"
+            " WHERE a.aggregate = b.aggregate AND a.seq = 2 AND b.seq = 1"
+        )
+        broken = connection.execute("SELECT * FROM assignment.broken_audit('acme')").fetchall()
+    assert broken
+
+
 async def test_the_log_and_its_seals_only_grow(books, ledger_database, path):
     await worked(books, ledger_database, path, seals=1)
     for url in (ledger_database.url, ledger_database.worker_url, ledger_database.admin_url):
