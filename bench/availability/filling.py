@@ -30,10 +30,13 @@ FROM STDIN
 """
 
 
-def filled(bench: Bench, cell: Cell) -> dict[str, str]:
-    """Makes the database; gives the settings of a process that serves it."""
+def filled(bench: Bench, cell: Cell, *, secret: str = "") -> dict[str, str]:
+    """Makes the database; gives the settings of a process that serves it.
+
+    The roles belong to the whole server: who shares it with others names the secret of theirs.
+    """
     server = bench.servers.database_url
-    secret = secret_for(server, SECRET, external=False)
+    secret = secret or secret_for(server, SECRET, external=False)
     drop_database(server, DATABASE)
     url = create_database(server, DATABASE)
     set_up(url, secret=secret, services=["availability"])

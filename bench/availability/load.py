@@ -170,13 +170,14 @@ async def trouble(valkey: Valkey, seconds: float) -> None:
         await step()
 
 
-async def loaded(bench: Bench, *, seconds: float, troubled: bool, cell: Cell = CELLS[2]) -> Tally:
+async def loaded(bench: Bench, *, seconds: float, troubled: bool, secret: str = "") -> Tally:
     """Runs the load on a process of the service with a database and a Redis of its own."""
+    cell = CELLS[2]
     async with contextlib.AsyncExitStack() as stack:
         valkey = await stack.enter_async_context(own_valkey())
         bus = await stack.enter_async_context(open_bus(bench.servers.nats_url, name="load"))
         await bus.ensure_stream(LEDGER_STREAM, LEDGER_SUBJECTS)
-        env = filled(bench, cell) | {"FAIRSLOT_AVAILABILITY_REDIS_URL": valkey.url}
+        env = filled(bench, cell, secret=secret) | {"FAIRSLOT_AVAILABILITY_REDIS_URL": valkey.url}
         stack.callback(drop_database, bench.servers.database_url, DATABASE)
         stubs = await stack.enter_async_context(process(bench, env))
         # The stream may hold what was booked before us.

@@ -13,8 +13,8 @@ def bench(servers, tokens, tmp_path: Path) -> Bench:
     return Bench(servers=servers, minter=tokens, home=tmp_path, say=print)
 
 
-async def searched_in_trouble(bench: Bench, seconds: float) -> Tally:
-    tally = await loaded(bench, seconds=seconds, troubled=True)
+async def searched_in_trouble(bench: Bench, secret: str, seconds: float) -> Tally:
+    tally = await loaded(bench, seconds=seconds, troubled=True, secret=secret)
     assert not tally.wrong, tally.wrong
     assert not tally.errors, tally.errors
     assert tally.bookings > seconds * BOOKINGS_PER_SECOND * 0.9
@@ -23,11 +23,11 @@ async def searched_in_trouble(bench: Bench, seconds: float) -> Tally:
     return tally
 
 
-async def test_searchers_see_every_booking_while_redis_dies_and_forgets(bench):
-    await searched_in_trouble(bench, 4.0)
+async def test_searchers_see_every_booking_while_redis_dies_and_forgets(bench, role_secret):
+    await searched_in_trouble(bench, role_secret, 4.0)
 
 
 @pytest.mark.soak
-async def test_searchers_see_every_booking_for_a_long_time(bench):
+async def test_searchers_see_every_booking_for_a_long_time(bench, role_secret):
     for _ in range(6):
-        await searched_in_trouble(bench, 30.0)
+        await searched_in_trouble(bench, role_secret, 30.0)
