@@ -33,6 +33,7 @@ from services.availability.engine import (
     Gate,
     Glimpses,
     Insight,
+    Reaching,
     Reading,
     Searching,
     Surveying,
@@ -112,14 +113,17 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         blocks, calls = Blocks(shared, gate, clock), CallMetrics()
         glimpses = Glimpses(worlds, blocks, expansions)
         await glimpses.prepare()
-        surveying = Surveying(worlds, blocks, glimpses, expansions, clock, merging_on=merging_on)
+        reaching = Reaching(worlds, editing, reading, pool, clock)
+        surveying = Surveying(
+            worlds, reaching, blocks, glimpses, expansions, clock=clock, merging_on=merging_on
+        )
         searching, counting = (
             Searching(surveying, expansions, Figures(calls.registry)),
             Counting(pool, clock),
         )
         availability = AvailabilityServicer(
             searching,
-            Checking(worlds, expansions, clock, merging_on=merging_on),
+            Checking(worlds, reaching, expansions, clock, merging_on=merging_on),
             Daily(searching, worlds, expansions, clock),
             Insight(pool, worlds, expansions, clock),
             counting,

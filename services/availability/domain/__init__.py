@@ -45,6 +45,7 @@ from services.availability.domain.question import (
 from services.availability.domain.schedule import (
     ExceptionKind,
     ExternalBusy,
+    OpenCalendar,
     OutsideCalendar,
     Preference,
     PreferenceKind,
@@ -74,6 +75,7 @@ __all__ = [
     "Merging",
     "Obstacle",
     "ObstacleCode",
+    "OpenCalendar",
     "OutsideCalendar",
     "Place",
     "Preference",

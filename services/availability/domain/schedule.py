@@ -108,6 +108,18 @@ class OutsideCalendar:
     missing: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class OpenCalendar:
+    """An imported calendar in which something goes on for ever: what recurs, and until when its
+    occurrences have been read.
+    """
+
+    resource_id: str
+    id: str
+    text: str
+    read_until: datetime
+
+
 class PreferenceKind(StrEnum):
     """Whether a time suits."""
 

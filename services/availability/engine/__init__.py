@@ -14,6 +14,7 @@ from services.availability.engine.glimpsing import Glimpses
 from services.availability.engine.insight import By, Insight, Use
 from services.availability.engine.outcomes import Rejection
 from services.availability.engine.paging import name_after, name_token
+from services.availability.engine.reaching import Reaching
 from services.availability.engine.reading import Expanded, Reading
 from services.availability.engine.recording import check_etag
 from services.availability.engine.searching import Searching
@@ -42,6 +43,7 @@ __all__ = [
     "Matrix",
     "Offered",
     "Paging",
+    "Reaching",
     "Reading",
     "Rejection",
     "Searching",

@@ -25,7 +25,7 @@ from services.availability.store import (
 )
 
 # Raised whenever the rules or the form of a block change: both may run beside each other.
-SCHEMA = 1
+SCHEMA = 2
 # How long another process is waited for that said it computes a block.
 LEASE_POLLS, LEASE_POLL_SECONDS = 5, 0.01
 # Days whose last sharing is remembered; beyond that all are shared anew.

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.availability.domain import ExternalBusy, OutsideCalendar
+from services.availability.domain import ExternalBusy, OpenCalendar, OutsideCalendar
 from services.availability.engine.recording import Recording
 from services.availability.rules.calendar_text import CalendarText
 from services.availability.rules.calendars import Busy, busy_times, horizon_of
 from services.availability.rules.imports import Known, Plan, plan_import
 from services.availability.store.calendars import CalendarRows
+from services.availability.store.open_calendars import OpenCalendarRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,44 @@ class CalendarEdits(Recording):
         held = plan.suspicious and not wish.accept_missing
         await rows.store([_event(wish, one) for one in (*plan.changed, *plan.confirmed)])
         if not held:
-            await rows.drop(wish.resource_id, plan.missing)
+            await rows.drop(wish.resource_id, (*plan.missing, *plan.unread))
         made = self._calendar(wish, known, plan, events=len(incoming), held=held)
         await rows.save(made)
+        if not held:
+            await self._leave_open(wish, said)
         removed = 0 if held else len(plan.missing)
         if held and (known is None or known.quarantined_at is None):
             await self.record("CALENDAR_QUARANTINED", [wish.resource_id])
-        elif plan.changed or removed:
+        elif plan.changed or plan.unread or removed:
             await self.record("EXTERNAL_BUSY_SAVED", [wish.resource_id])
         return Imported(made, len(plan.changed), plan.ignored, removed)
+
+    async def extend_calendar(self, calendar: OpenCalendar, said: CalendarText) -> None:
+        """Enters what a calendar says after the time it was read for, unless it is another now."""
+        resource = await self.resource(calendar.resource_id)
+        rows = OpenCalendarRows(self.connection, self._caller.tenant)
+        if await rows.find(calendar.resource_id, calendar.id) != calendar:
+            return
+        name = resource.time_zone or (await self.catalog.tenant()).time_zone
+        horizon = horizon_of(said)
+        found = busy_times(said, horizon=horizon, zone=self.zones.get(name), zones=self.zones)
+        wish = Wish(calendar.resource_id, calendar.id, revision=0, accept_missing=False)
+        entered = [_event(wish, one) for one in found]
+        await CalendarRows(self.connection, self._caller.tenant).store_unread(entered)
+        await rows.save(replace(calendar, read_until=said.high))
+        await self.record("EXTERNAL_BUSY_SAVED", [calendar.resource_id])
+
+    async def _leave_open(self, wish: Wish, said: CalendarText) -> None:
+        """Keeps what goes on after the time the text was read for, to be read further one day."""
+        rows = OpenCalendarRows(self.connection, self._caller.tenant)
+        if not said.open_text:
+            await rows.forget(wish.resource_id, wish.calendar_id)
+            return
+        left = OpenCalendar(wish.resource_id, wish.calendar_id, said.open_text, said.high)
+        if await rows.find(wish.resource_id, wish.calendar_id) != left:
+            await rows.save(left)
+            if not self.revision:
+                await self.record("EXTERNAL_BUSY_SAVED", [wish.resource_id])
 
     def _calendar(
         self, wish: Wish, known: OutsideCalendar | None, plan: Plan, *, events: int, held: bool

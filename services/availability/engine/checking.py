@@ -27,6 +27,7 @@ from services.availability.engine.asking import (
     wanted_of,
     window_invalid,
 )
+from services.availability.engine.reaching import Reaching
 from services.availability.engine.surveying import MEMORY_REACH
 from services.availability.engine.worlds import Found, Worlds
 from services.availability.rules.attempt import Attempt
@@ -90,6 +91,7 @@ class Checking:
     def __init__(
         self,
         worlds: Worlds,
+        reaching: Reaching,
         expansions: Expansions,
         clock: Clock,
         *,
@@ -98,6 +100,7 @@ class Checking:
         """Keeps where tenants are, what was expanded, and who may merge."""
         self._merging_on = merging_on
         self._worlds = worlds
+        self._reaching = reaching
         self._expansions = expansions
         self._clock = clock
 
@@ -110,7 +113,10 @@ class Checking:
         may book it.
         """
         now = check.as_if_now or self._clock.now()
-        found = await self._found(tenant, now, token)
+        until = floor_minute(check.end or check.start)
+        found = await self._reaching.at(tenant, token, until)
+        if now < self._clock.now() - MEMORY_REACH:
+            found = await self._worlds.once(tenant, now)
         world = found.world
         merging = None
         if check.together and self._merging_on(tenant):
@@ -182,12 +188,6 @@ class Checking:
         found: list[int] = []
         for origin in origins:
             found.extend(site_of(tenants, origin).from_here(destinations).tolist())
-        return found
-
-    async def _found(self, tenant: str, now: datetime, token: Mapping[str, int]) -> Found:
-        found = await self._worlds.at(tenant, token)
-        if now < self._clock.now() - MEMORY_REACH:
-            return await self._worlds.once(tenant, now)
         return found
 
 

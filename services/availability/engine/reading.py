@@ -32,7 +32,7 @@ from services.availability.rules.zones import Zones
 from services.availability.store import CatalogRows, ScheduleRows
 from services.availability.store.calendars import CalendarRows
 
-# How far ahead recurrences of outside calendars are expanded: three years and a day.
+# How far ahead an import expands recurrences: three years and a day, and further when asked.
 CALENDAR_DAYS = 1_096
 CALENDARS_AT_ONCE = 1
 
@@ -144,8 +144,12 @@ class Reading:
     async def calendar_text(self, text: str) -> CalendarText:
         """Expands the text of a calendar, beside everything else; refuses one nobody can mean."""
         low, high = stretch_ahead(self._clock.now(), CALENDAR_DAYS)
+        try:
+            return await self.occurrences(text, low, high)
+        except CalendarError as error:
+            raise Invalid.field("text", str(error)) from error
+
+    async def occurrences(self, text: str, low: datetime, high: datetime) -> CalendarText:
+        """Expands the text of a calendar between two moments, beside everything else."""
         async with self._expanding:
-            try:
-                return await asyncio.to_thread(read_calendar, text, low, high)
-            except CalendarError as error:
-                raise Invalid.field("text", str(error)) from error
+            return await asyncio.to_thread(read_calendar, text, low, high)

@@ -12,13 +12,14 @@ from kit.clock import Clock
 from kit.fault import Unavailable
 from services.availability.domain import MINUTES_PER_DAY, Question, Span
 from services.availability.engine.answers import Cache, Paging
-from services.availability.engine.asking import Ask, question_of
+from services.availability.engine.asking import Ask, question_of, window_of
 from services.availability.engine.blocks import Blocks, Tally
 from services.availability.engine.board import Board
 from services.availability.engine.glimpse import Glimpse
 from services.availability.engine.glimpsing import Glimpses
 from services.availability.engine.looking import Look, Ranges, days_between
 from services.availability.engine.paging import Continuation
+from services.availability.engine.reaching import Reaching
 from services.availability.engine.roster import Eligible
 from services.availability.engine.world import World
 from services.availability.engine.worlds import Worlds
@@ -87,16 +88,18 @@ class Surveying:
     def __init__(
         self,
         worlds: Worlds,
+        reaching: Reaching,
         blocks: Blocks,
         glimpses: Glimpses,
         expansions: Expansions,
-        clock: Clock,
         *,
+        clock: Clock,
         merging_on: Callable[[str], bool],
     ) -> None:
         """Keeps where tenants are, what was computed and expanded, and who may merge."""
         self._merging_on = merging_on
         self._worlds = worlds
+        self._reaching = reaching
         self._blocks = blocks
         self._expansions = expansions
         self._clock = clock
@@ -124,7 +127,10 @@ class Surveying:
             if glimpsed is not None:
                 glimpsed.began = began
                 return glimpsed
-        found = await self._worlds.at(tenant, token)
+        window = (
+            window_of(ask.window_start, ask.window_end, now=now) if rest is None else rest.window
+        )
+        found = await self._reaching.at(tenant, token, window.end)
         if now < self._clock.now() - MEMORY_REACH:
             found = await self._worlds.once(tenant, now)
         world = found.world.without(ask.ignore_allocation_id)
@@ -159,7 +165,8 @@ class Surveying:
     ) -> Search | None:
         """Finds the answer's bits where they are shared; none if not all, or not fresh enough.
 
-        Nothing free is no answer here: it would lack the reason.
+        Nothing free is no answer here: it would lack the reason. Days that calendars have not been
+        read for are never shared.
         """
         found = await self._glimpses.at(tenant)
         if found is None or not self._worlds.satisfied(found.seen, token):

@@ -46,6 +46,7 @@ class World:
         self.schedules = dict(everything.schedules)
         self.service_types = dict(everything.service_types)
         self.generations = dict(everything.generations)
+        self.calendars_until = everything.calendars_until
         self.roster = Roster(self.resources)
         # Which days are asked for.
         self.demand = Demand()
@@ -66,6 +67,7 @@ class World:
     def change(self, difference: Difference) -> None:
         """Takes over what changed in the catalog and schedules."""
         self.revision = max(self.revision, difference.revision)
+        self.calendars_until = difference.calendars_until
         for type_id in difference.service_type_ids:
             self.service_types.pop(type_id, None)
         self.service_types.update(difference.service_types)

@@ -142,6 +142,12 @@ class Worlds:
             await self._caught_up(tenant, place, revision)
             self._wake()
 
+    async def renew(self, tenant: str) -> None:
+        """Reads what changed since, if anything, without having heard of it."""
+        world = self.known(tenant)
+        if world is not None:
+            await self._caught_up(tenant, self._place(tenant), world.revision + 1)
+
     def follow(self, moves: Sequence[LedgerMove], position: Position) -> None:
         """Takes over what the ledger says, in its order; `position` is that of the last move."""
         for move in moves:

@@ -8,6 +8,7 @@ from typing import Any
 import icalendar
 import recurring_ical_events  # type: ignore[import-untyped]
 
+from services.availability.rules.calendar_open import text_of_open
 from services.availability.rules.zones import UnknownZoneError, Zone
 
 # Of one calendar ahead; more is not somebody's calendar.
@@ -72,6 +73,8 @@ class CalendarText:
     zone_name: str
     low: datetime
     high: datetime
+    # What is to be read further than `high` one day; empty where nothing goes on until then.
+    open_text: str = ""
 
 
 def read_calendar(text: str | bytes, low: datetime, high: datetime) -> CalendarText:
@@ -101,7 +104,9 @@ def read_calendar(text: str | bytes, low: datetime, high: datetime) -> CalendarT
                 raise CalendarError(f"holds more than {OCCURRENCES_MAX:,} busy times ahead")
         named = (_zone_name(root) for root in roots)
         name = next(filter(None, named), "")
-        return CalendarText(tuple(occurrences), tuple(later), tuple(hours), name, low, high)
+        repeated = frozenset[str]().union(*map(_repeated, roots))
+        left = text_of_open(roots, repeated, high)
+        return CalendarText(tuple(occurrences), tuple(later), tuple(hours), name, low, high, left)
     except CalendarError:
         raise
     except UNREADABLE as error:

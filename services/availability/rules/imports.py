@@ -32,6 +32,8 @@ class Plan:
     confirmed: tuple[Busy, ...]
     ignored: int
     missing: tuple[str, ...]
+    # Occurrences after the time it was read for, of what is still there: to be read again then.
+    unread: tuple[str, ...]
     # Most of the calendar is missing: nothing is freed until somebody says so.
     suspicious: bool
 
@@ -64,12 +66,20 @@ def plan_import(
         for one in known.values()
         if one.calendar_id == calendar_id and not one.deleted and one.span.end > horizon.start
     ]
+    events = {_event(uid) for uid in here}
+    unread = {
+        one.uid
+        for one in live
+        if one.uid not in here and one.span.start >= horizon.end and _event(one.uid) in events
+    }
+    live = [one for one in live if one.uid not in unread]
     missing = sorted(one.uid for one in live if one.uid not in here)
     return Plan(
         changed=tuple(changed),
         confirmed=tuple(confirmed),
         ignored=ignored,
         missing=tuple(missing),
+        unread=tuple(sorted(unread)),
         suspicious=_is_most(missing, [one.uid for one in live]),
     )
 

@@ -23,6 +23,17 @@ ON CONFLICT (tenant_id, resource_id, uid) DO UPDATE SET sequence = excluded.sequ
   start_at = excluded.start_at, end_at = excluded.end_at, deleted = false, dropped = false,
   calendar_id = excluded.calendar_id, stamped_at = excluded.stamped_at
 """
+# What was dropped comes back; what somebody deleted by itself does not.
+STORE_UNREAD = """
+INSERT INTO availability.external_busy AS known
+  (tenant_id, resource_id, uid, sequence, start_at, end_at, deleted, calendar_id, stamped_at)
+VALUES (%(tenant_id)s, %(resource_id)s, %(uid)s, %(sequence)s, %(start_at)s, %(end_at)s, false,
+  %(calendar_id)s, %(stamped_at)s)
+ON CONFLICT (tenant_id, resource_id, uid) DO UPDATE SET sequence = excluded.sequence,
+  start_at = excluded.start_at, end_at = excluded.end_at, deleted = false, dropped = false,
+  calendar_id = excluded.calendar_id, stamped_at = excluded.stamped_at
+WHERE known.dropped
+"""
 DROP = """
 UPDATE availability.external_busy SET deleted = true, dropped = true
 WHERE tenant_id = %(tenant_id)s AND resource_id = %(resource_id)s AND uid = ANY (%(uids)s)
@@ -95,6 +106,13 @@ class CalendarRows:
 
     async def store(self, events: Sequence[ExternalBusy]) -> None:
         """Enters busy times over what is known of them."""
+        await self._enter(STORE, events)
+
+    async def store_unread(self, events: Sequence[ExternalBusy]) -> None:
+        """Enters busy times of which nothing is known yet, and leaves all others alone."""
+        await self._enter(STORE_UNREAD, events)
+
+    async def _enter(self, statement: str, events: Sequence[ExternalBusy]) -> None:
         values = [
             bound(
                 self._tenant,
@@ -112,7 +130,7 @@ class CalendarRows:
         ]
         if values:
             async with self._connection.cursor() as cursor:
-                await cursor.executemany(STORE, values)
+                await cursor.executemany(statement, values)
 
     async def drop(self, resource_id: str, uids: Sequence[str]) -> None:
         """Frees what a calendar no longer has."""

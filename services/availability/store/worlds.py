@@ -16,6 +16,7 @@ from services.availability.store.catalog import CatalogRows
 from services.availability.store.changes import Changed, ChangeRows
 from services.availability.store.codec import resource_of, service_type_of
 from services.availability.store.glances import Glance, glance
+from services.availability.store.open_calendars import NEVER, calendars_until
 from services.availability.store.projection import Position, day_stamps, projected
 from services.availability.store.rows import bound, fetch
 from services.availability.store.schedules import ScheduleRows
@@ -54,6 +55,8 @@ class Everything:
     generations: Mapping[str, int]
     # The last event of the ledger on each day.
     stamps: Mapping[int, str] = field(default_factory=dict)
+    # The minute until which imported calendars have been read.
+    calendars_until: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Difference:
     revision: int
     resource_ids: frozenset[str] = frozenset()
     service_type_ids: frozenset[str] = frozenset()
+    calendars_until: int = NEVER
     tenant: Tenant | None = None
     resources: Mapping[str, Resource] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
@@ -97,6 +101,7 @@ class WorldRows:
                     for row in await fetch(connection, GENERATIONS, values)
                 },
                 stamps=await day_stamps(connection, tenant),
+                calendars_until=await calendars_until(connection, tenant),
             )
 
     async def difference(self, tenant: str, revision: int) -> Difference | None:
@@ -105,14 +110,16 @@ class WorldRows:
             changes = await ChangeRows(connection, tenant).since(revision)
             if changes is None:
                 return None
+            until = await calendars_until(connection, tenant)
             if not changes:
-                return Difference(revision)
+                return Difference(revision, calendars_until=until)
             kinds, resources = _ids(changes)
             settings = any(change.kind == "TENANT_SAVED" for change in changes)
             return Difference(
                 revision=changes[-1].revision,
                 resource_ids=frozenset(resources),
                 service_type_ids=frozenset(kinds),
+                calendars_until=until,
                 tenant=await CatalogRows(connection, tenant).tenant() if settings else None,
                 resources=await _resources(connection, tenant, resources) if resources else {},
                 schedules=(

@@ -11,6 +11,7 @@ from fairslot.availability.v1 import availability_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
 from kit.testing import free_port
+from services.availability.engine.blocks import SCHEMA
 from services.availability.tests.calls import MORNING, caught_up, changed, rule, served, window
 
 DAYS = 5
@@ -94,7 +95,7 @@ async def test_searches_are_counted_by_way_cache_distance_and_reason(
         away = (MORNING - datetime.now(UTC)).total_seconds()
         # The shared block outlives its process.
         async with asyncio.timeout(10):
-            while not [key async for key in shared.scan_iter("av:figures:1:2*")]:
+            while not [key async for key in shared.scan_iter(f"av:figures:{SCHEMA}:2*")]:
                 await asyncio.sleep(0.02)
     ways = {
         way: figures("fairslot_search_seconds_count", way=way) for way in ("cold", "warm", "cached")
