@@ -123,6 +123,12 @@ def signer_of(settings: Settings) -> Signer:
     )
 
 
+def auto_of(settings: Settings, parts: Parts, placements: Placements) -> AutoAssigning:
+    """Returns what assigns without a person, for tenants for whom that is switched on."""
+    is_on = partial(Flags(settings.flags_path).on, AUTO_ASSIGN, default=True)
+    return AutoAssigning(parts, placements, random.SystemRandom(), is_on=is_on)
+
+
 @asynccontextmanager
 async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
     """Opens assignment: it serves once its database, NATS and its own tables answer."""
@@ -159,12 +165,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         )
         signer = signer_of(settings)
         placements = Placements(parts)
-        auto = AutoAssigning(
-            parts,
-            placements,
-            random.SystemRandom(),
-            is_on=partial(Flags(settings.flags_path).on, AUTO_ASSIGN, default=True),
-        )
+        auto = auto_of(settings, parts, placements)
         encoded = metrics.counted(encode)
         relay = Relay(url=settings.worker_database_url, bus=bus, schema=SCHEMA, encode=encoded)
         upkeep = Upkeep(settings.worker_database_url, metrics)
