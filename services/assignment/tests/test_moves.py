@@ -189,3 +189,17 @@ async def test_every_step_is_in_the_audit_log_with_who_what_and_why(ann, caller,
     assert not (await other("ListAudit", pb.ListAuditRequest())).entries
     cancelled = request_pb2.CancelRequestRequest(id="q1", reason="over")
     assert (await refused(ann("CancelRequest", cancelled))).reason == "REQUEST_NOT_OPEN"
+
+
+async def test_a_request_that_changed_since_is_not_cancelled(ann, ledger_database):
+    def cancelled(etag: str):
+        return ann("CancelRequest", request_pb2.CancelRequestRequest(id="q1", etag=etag))
+
+    wanted = await ann.want("q1")
+    changed = await ann.update(id="q1", party_size=3, etag=wanted.etag)
+    stale = await refused(cancelled(wanted.etag))
+    assert (stale.reason, stale.metadata["current_etag"]) == ("STALE_ETAG", changed.etag)
+    assert await ann.state_of("q1") == "OPEN"
+    await cancelled(changed.etag)
+    assert await ann.state_of("q1") == "CANCELLED"
+    assert violations(ledger_database.admin_url) == {}
