@@ -139,11 +139,16 @@ async def translated() -> AsyncIterator[None]:
     except psycopg.OperationalError as error:
         if isinstance(error, RETRYABLE):
             raise
-        raise Unavailable(
-            "OUTCOME_UNKNOWN",
-            "the database's answer was lost; repeat the call with the same key",
-            retry_after_seconds=0.2,
-        ) from error
+        raise outcome_unknown() from error
+
+
+def outcome_unknown() -> Fault:
+    """Returns the refusal for a write that may have been committed or not."""
+    return Unavailable(
+        "OUTCOME_UNKNOWN",
+        "the database's answer was lost; repeat the call with the same key",
+        retry_after_seconds=0.2,
+    )
 
 
 async def retrying(

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from kit.db import RETRYABLE, Pool
+from kit.db import RETRYABLE, Pool, outcome_unknown
 from services.assignment.domain import Outcome
 from services.assignment.store.codec import outcome_of
 from services.assignment.store.metrics import LedgerMetrics
@@ -22,6 +22,8 @@ TOGETHER_MAX = 24
 # One of many does not keep the others waiting: it is placed alone when a lock is not free soon. It
 # is also less than it takes to look for a deadlock, so that two transactions never stay in one.
 LOCK_MS = 50
+# By our own clock: where the database's goes back, its patience lasts as much longer.
+FLIGHT_SECONDS = 4.0
 # Where the arguments of place have the method, the patience for a lock, and the plan.
 METHOD_ARGUMENT, LOCK_ARGUMENT, PLAN_ARGUMENT = 2, 5, 9
 PLACE_MANY = "SELECT assignment.place_many(%s::jsonb)"
@@ -82,12 +84,17 @@ class Together:
         try:
             calls = Jsonb([plain(arguments) for arguments, _ in ordered])
             with told():
-                answers = await value_of(self._pool, PLACE_MANY, calls)
+                async with asyncio.timeout(FLIGHT_SECONDS):
+                    answers = await value_of(self._pool, PLACE_MANY, calls)
         except RETRYABLE as error:
             # Undone whole: each tries by itself.
             for _, landed in ordered:
                 if not landed.done():
                     landed.set_result({"raised": error.sqlstate})
+        except TimeoutError:
+            for _, landed in ordered:
+                if not landed.done():
+                    landed.set_exception(outcome_unknown())
         except Exception as error:
             for _, landed in ordered:
                 if not landed.done():
