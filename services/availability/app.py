@@ -57,6 +57,12 @@ MERGING = "merging"
 SESSION = "-c statement_timeout=10s -c timezone=UTC"
 # Questions that work out blocks at once, and how many more may wait to; the next is sent away.
 COMPUTING_MAX, WAITING_MAX = 8, 2_000
+# What callers ask of a process that has just begun.
+ASKED_FIRST = (
+    availability_pb2.SearchSlotsRequest,
+    availability_pb2.SearchSlotMatrixRequest,
+    availability_pb2.CheckPlanRequest,
+)
 VERSION_7, VARIANT = 0x7, 0x8000_0000_0000_0000
 
 
@@ -106,21 +112,17 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         worlds = Worlds(WorldRows(pool), clock)
         follower = Follower(bus, worlds)
         await follower.begin()
-        projector = Projector(bus, Projection(settings.worker_database_url))
-        editing = Editing(pool, worlds, zones, new_id, clock)
         reading = Reading(pool, zones, clock)
-        gate = Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX)
-        blocks, calls = Blocks(shared, gate, clock), CallMetrics()
+        editing = Editing(pool, worlds, zones, new_id, clock)
+        blocks = Blocks(shared, Gate(at_once=COMPUTING_MAX, waiting_max=WAITING_MAX), clock)
         glimpses = Glimpses(worlds, blocks, expansions)
         await glimpses.prepare()
         reaching = Reaching(worlds, editing, reading, pool, clock)
         surveying = Surveying(
             worlds, reaching, blocks, glimpses, expansions, clock=clock, merging_on=merging_on
         )
-        searching, counting = (
-            Searching(surveying, expansions, Figures(calls.registry)),
-            Counting(pool, clock),
-        )
+        calls, counting = CallMetrics(), Counting(pool, clock)
+        searching = Searching(surveying, expansions, Figures(calls.registry))
         availability = AvailabilityServicer(
             searching,
             Checking(worlds, reaching, expansions, clock, merging_on=merging_on),
@@ -135,11 +137,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             name="availability",
             settings=settings,
             metrics=calls,
-            compiled_ahead=(
-                availability_pb2.SearchSlotsRequest,
-                availability_pb2.SearchSlotMatrixRequest,
-                availability_pb2.CheckPlanRequest,
-            ),
+            compiled_ahead=ASKED_FIRST,
             register=(
                 partial(
                     catalog_pb2_grpc.add_CatalogServiceServicer_to_server,
@@ -155,7 +153,7 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
             ),
             tasks=(
                 relay.run,
-                projector.run,
+                Projector(bus, Projection(settings.worker_database_url)).run,
                 follower.follow_ledger,
                 follower.follow_catalog,
                 counting.run,

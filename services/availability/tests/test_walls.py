@@ -16,6 +16,7 @@ TABLES = (
     "resource_generation",
     "idem",
     "calendar",
+    "open_calendar",
     "demand",
     "day_stamp",
     "outbox",
