@@ -30,7 +30,7 @@ FROM STDIN
 """
 
 
-def filled(bench: Bench, cell: Cell, *, secret: str = "") -> dict[str, str]:
+def filled(bench: Bench, cell: Cell, *, secret: str = "", tenant: str = TENANT) -> dict[str, str]:
     """Makes the database; gives the settings of a process that serves it.
 
     The roles belong to the whole server: who shares it with others names the secret of theirs.
@@ -42,10 +42,10 @@ def filled(bench: Bench, cell: Cell, *, secret: str = "") -> dict[str, str]:
     set_up(url, secret=secret, services=["availability"])
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         # The administrator passes the walls between tenants.
-        cursor.execute("INSERT INTO availability.tenant (tenant_id) VALUES (%s)", (TENANT,))
-        sizes = (TENANT, DURATION_MINUTES, BUFFER_MINUTES, BUFFER_MINUTES)
+        cursor.execute("INSERT INTO availability.tenant (tenant_id) VALUES (%s)", (tenant,))
+        sizes = (tenant, DURATION_MINUTES, BUFFER_MINUTES, BUFFER_MINUTES)
         cursor.execute(SERVICE_TYPE, sizes)
-        _team(cursor, list(workers(cell)))
+        _team(cursor, tenant, list(workers(cell)))
     urls = urls_of("availability", admin_url=url, secret=secret)
     settings = {
         "DATABASE_URL": urls.app,
@@ -58,17 +58,17 @@ def filled(bench: Bench, cell: Cell, *, secret: str = "") -> dict[str, str]:
     return {f"FAIRSLOT_AVAILABILITY_{name}": value for name, value in settings.items()}
 
 
-def _team(cursor: psycopg.Cursor[tuple[object, ...]], team: list[Worker]) -> None:
+def _team(cursor: psycopg.Cursor[tuple[object, ...]], tenant: str, team: list[Worker]) -> None:
     with cursor.copy(RESOURCES) as copy:
         for one in team:
-            row = (TENANT, one.id, "", "PERSON", True, one.time_zone, Jsonb([]), 0, 0, 0, "")
+            row = (tenant, one.id, "", "PERSON", True, one.time_zone, Jsonb([]), 0, 0, 0, "")
             copy.write_row((*row, False, [], Jsonb({})))
     with cursor.copy(RULES) as copy:
         for one in team:
             for position, (start, end) in enumerate(WORKING_RANGES):
-                copy.write_row((TENANT, one.id, position, [1, 2, 3, 4, 5], start, end, []))
+                copy.write_row((tenant, one.id, position, [1, 2, 3, 4, 5], start, end, []))
     with cursor.copy(BUSY) as copy:
         for one in team:
             for number, (start, end) in enumerate(one.busy.tolist()):
                 span = (moment_of(start), moment_of(end))
-                copy.write_row((TENANT, one.id, str(number), 0, *span, False))
+                copy.write_row((tenant, one.id, str(number), 0, *span, False))

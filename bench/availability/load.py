@@ -13,7 +13,7 @@ from fairslot.assignment.v1 import events_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.interval_pb2 import Interval
 
-from bench.availability.filling import DATABASE, TENANT, filled
+from bench.availability.filling import DATABASE, filled
 from bench.availability.serving import LEDGER_STREAM, LEDGER_SUBJECTS, Stubs, process, question
 from bench.availability.taken import Booking, Taken, pairs_of
 from bench.availability.valkey import Valkey, own_valkey
@@ -29,6 +29,8 @@ DAY_MINUTES = 1440
 # Of so many bookings each gives one up, so that time becomes free again as well.
 CANCEL_EVERY = 5
 SECONDS = 20.0
+# Its bookings stay in the stream, where other measurements must not meet them.
+TENANT = "bench-load"
 SUBJECT = f"{events_pb2.AllocationChanged.DESCRIPTOR.full_name}.{TENANT}"
 ASSIGNED = events_pb2.AllocationChanged.ASSIGNED
 CANCELLED = events_pb2.AllocationChanged.CANCELLED
@@ -177,9 +179,11 @@ async def loaded(bench: Bench, *, seconds: float, troubled: bool, secret: str = 
         valkey = await stack.enter_async_context(own_valkey())
         bus = await stack.enter_async_context(open_bus(bench.servers.nats_url, name="load"))
         await bus.ensure_stream(LEDGER_STREAM, LEDGER_SUBJECTS)
-        env = filled(bench, cell, secret=secret) | {"FAIRSLOT_AVAILABILITY_REDIS_URL": valkey.url}
+        env = filled(bench, cell, secret=secret, tenant=TENANT) | {
+            "FAIRSLOT_AVAILABILITY_REDIS_URL": valkey.url
+        }
         stack.callback(drop_database, bench.servers.database_url, DATABASE)
-        stubs = await stack.enter_async_context(process(bench, env))
+        stubs = await stack.enter_async_context(process(bench, env, tenant=TENANT))
         # The stream may hold what was booked before us.
         base = question(cell)
         base.query.at_least_as_fresh = await _said(bus)
