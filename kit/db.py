@@ -97,6 +97,32 @@ async def open_pool(
 
 
 @asynccontextmanager
+async def open_session(
+    url: str, *, application: str, options: str = ""
+) -> AsyncIterator[Connection]:
+    """Opens one session that commits every statement by itself, and closes it with the block."""
+    async with await Session.connect(
+        url,
+        autocommit=True,
+        application_name=application,
+        options=options or None,
+        prepare_threshold=0,
+    ) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def leading(url: str, lock: int, *, application: str) -> AsyncIterator[Connection | None]:
+    """Opens a session that holds an advisory lock until it ends; yields none where another has
+    it.
+    """
+    async with open_session(url, application=application) as connection:
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (lock,))
+        row = await cursor.fetchone()
+        yield connection if row is not None and row[0] else None
+
+
+@asynccontextmanager
 async def tenant_transaction(
     pool: Pool, tenant: str, *, snapshot: bool = False
 ) -> AsyncIterator[Connection]:
@@ -124,7 +150,8 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     try:
         yield connection
     finally:
-        await pool.putconn(connection)
+        # Whoever is cancelled again here must not take it along, and its place in the pool.
+        await asyncio.shield(pool.putconn(connection))
 
 
 @asynccontextmanager

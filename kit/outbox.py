@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 
 from kit.bus import MESSAGE_ID, Bus
-from kit.db import Connection
+from kit.db import Connection, open_session
 from kit.event import Event
 from kit.logs import logger
 
@@ -80,15 +80,12 @@ class Relay:
         """Yields a session that holds the lock. Losing the session loses the lock, and the work
         stops with it.
         """
-        connection: Connection = await psycopg.AsyncConnection.connect(
+        async with open_session(
             self._url,
+            application=f"{self._schema}-relay",
             # A plan made while the outbox was empty would read it whole when it is large.
             options="-c enable_seqscan=off",
-            autocommit=True,
-            application_name=f"{self._schema}-relay",
-            prepare_threshold=0,
-        )
-        async with connection:
+        ) as connection:
             while True:
                 cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (self._lock,))
                 row = await cursor.fetchone()

@@ -12,7 +12,7 @@ from fairslot.availability.v1 import events_pb2
 from google.protobuf.message import DecodeError
 
 from kit.bus import Bus
-from kit.db import Connection
+from kit.db import Connection, leading
 from kit.event import Event
 from kit.fault import Fault
 from kit.logs import logger
@@ -87,13 +87,8 @@ class CatalogListener:
 
     @asynccontextmanager
     async def _lead(self) -> AsyncIterator[Connection | None]:
-        connection: Connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="assignment-catalog", prepare_threshold=0
-        )
-        async with connection:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))
-            row = await cursor.fetchone()
-            yield connection if row is not None and row[0] else None
+        async with leading(self._url, LEADER_LOCK, application="assignment-catalog") as connection:
+            yield connection
 
     async def _follow(self, connection: Connection) -> None:
         made_at = await self._bus.made_at(STREAM)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from kit.db import open_session
 from kit.logs import logger
 
 log = logger("seals")
@@ -54,10 +55,7 @@ class Sealer:
             await asyncio.sleep(LEAD_POLL_SECONDS)
 
     async def _lead(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="assignment-seals", prepare_threshold=0
-        )
-        async with connection:
+        async with open_session(self._url, application="assignment-seals") as connection:
             while True:
                 cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (SEALER_LOCK,))
                 row = await cursor.fetchone()

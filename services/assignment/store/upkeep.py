@@ -6,6 +6,7 @@ import contextlib
 import psycopg
 from psycopg import errors
 
+from kit.db import open_session
 from kit.logs import logger
 from services.assignment.store.metrics import LedgerMetrics
 
@@ -60,10 +61,7 @@ class Upkeep:
             await asyncio.sleep(backoff)
 
     async def _lead(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="assignment-upkeep", prepare_threshold=0
-        )
-        async with connection:
+        async with open_session(self._url, application="assignment-upkeep") as connection:
             loop = asyncio.get_running_loop()
             empty_at = loop.time()
             leads = False

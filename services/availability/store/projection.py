@@ -5,9 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
-from kit.db import Connection
+from kit.db import Connection, leading
 from services.availability.domain import Allocation, Span, ceil_minute, floor_minute
 from services.availability.store.rows import bound, fetch, fetch_one
 from services.availability.store.time_codec import allocation_values
@@ -89,16 +87,10 @@ class Projection:
     @asynccontextmanager
     async def lead(self) -> AsyncIterator[Connection | None]:
         """Yields a session with the lead, or none where another process has it."""
-        connection: Connection = await psycopg.AsyncConnection.connect(
-            self._url,
-            autocommit=True,
-            application_name="availability-projection",
-            prepare_threshold=0,
-        )
-        async with connection:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))
-            row = await cursor.fetchone()
-            yield connection if row is not None and row[0] else None
+        async with leading(
+            self._url, LEADER_LOCK, application="availability-projection"
+        ) as connection:
+            yield connection
 
     async def apply(
         self, connection: Connection, moves: Sequence[LedgerMove], position: Position

@@ -4,6 +4,7 @@ import asyncio
 
 import psycopg
 
+from kit.db import open_session
 from kit.logs import logger
 
 log = logger("availability")
@@ -39,9 +40,6 @@ class Upkeep:
 
     async def forget(self) -> int:
         """Deletes keys past their time; gives how many."""
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="availability-upkeep"
-        )
-        async with connection:
+        async with open_session(self._url, application="availability-upkeep") as connection:
             await connection.execute(FORGET_DAYS)
             return (await connection.execute(FORGET_KEYS)).rowcount

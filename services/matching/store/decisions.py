@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from kit.db import Connection, Pool, borrowed, tenant_transaction, translated
+from kit.db import Connection, Pool, borrowed, leading, tenant_transaction, translated
 from services.matching.store.customers import Service, note
 
 LEDGER = "ASSIGNMENT"
@@ -194,13 +193,8 @@ class Records:
     @asynccontextmanager
     async def lead(self) -> AsyncIterator[Connection | None]:
         """Yields a session with the lead, or none where another process has it."""
-        connection: Connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="matching-decisions", prepare_threshold=0
-        )
-        async with connection:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))
-            row = await cursor.fetchone()
-            yield connection if row is not None and row[0] else None
+        async with leading(self._url, LEADER_LOCK, application="matching-decisions") as connection:
+            yield connection
 
     async def position(self, connection: Connection) -> Position:
         """Returns how far the ledger's stream was read."""

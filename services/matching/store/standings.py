@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from kit.db import Connection, Pool, tenant_transaction
+from kit.db import Connection, Pool, leading, tenant_transaction
 from services.matching.store.decisions import Position
 
 DRIFTED = "fairslot.matching.v1.FairnessDrifted"
@@ -84,12 +83,10 @@ class Standings:
     @asynccontextmanager
     async def lead(self) -> AsyncIterator[Connection | None]:
         """Opens a session that leads, or nothing if another process does already."""
-        async with await psycopg.AsyncConnection.connect(
-            self._worker_url, autocommit=True
+        async with leading(
+            self._worker_url, LEADER_LOCK, application="matching-standings"
         ) as connection:
-            found = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))
-            row = await found.fetchone()
-            yield connection if row is not None and row[0] else None
+            yield connection
 
     async def position(self, connection: Connection) -> Position | None:
         """Returns how far the ledger's stream was read; nothing where it never was."""

@@ -5,7 +5,7 @@ from collections import Counter
 
 import psycopg
 
-from kit.db import Connection
+from kit.db import Connection, open_session
 from kit.logs import logger
 from services.matching.store.customers import LATELY
 from services.matching.store.decisions import LINKED_FOR
@@ -54,11 +54,8 @@ class Upkeep:
 
     async def forget(self) -> Counter[str]:
         """Deletes what is past its time; gives how many rows of each table."""
-        connection: Connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name="matching-upkeep"
-        )
         gone: Counter[str] = Counter()
-        async with connection:
+        async with open_session(self._url, application="matching-upkeep") as connection:
             for table, past in PAST.items():
                 for _ in range(STATEMENTS_MAX):
                     deleted = await _deleted(connection, table, past)
