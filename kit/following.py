@@ -10,7 +10,6 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext, api
 
 from kit.event import Event
@@ -61,7 +60,11 @@ async def _read(
 ) -> AsyncIterator[list[Event]]:
     """Reads by one consumer of its own; ends when an entry or the heartbeat is missing."""
     inbox = client.new_inbox()
-    subscription = await client.subscribe(inbox, pending_msgs_limit=-1, pending_bytes_limit=-1)
+    # Read through a queue of our own: the client's next_msg() makes a task for every message.
+    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+    subscription = await client.subscribe(
+        inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1
+    )
     consumer = None
     try:
         consumer = await js.add_consumer(
@@ -82,7 +85,8 @@ async def _read(
         )
         expected = 1
         while True:
-            message = await _next(subscription, 3 * HEARTBEAT_SECONDS)
+            async with asyncio.timeout(3 * HEARTBEAT_SECONDS):
+                message = await arrived.get()
             batch: list[Event] = []
             while True:
                 if message.reply.startswith("$JS.ACK."):
@@ -93,9 +97,9 @@ async def _read(
                     batch.append(_event(message, position))
                 else:
                     await _answer_status(client, message, expected)
-                if len(batch) >= BATCH_MAX or subscription.pending_msgs == 0:
+                if len(batch) >= BATCH_MAX or arrived.empty():
                     break
-                message = await _next(subscription, HEARTBEAT_SECONDS)
+                message = arrived.get_nowait()
             yield batch
     finally:
         with contextlib.suppress(Exception):
@@ -113,12 +117,6 @@ async def _answer_status(client: Client, message: Msg, expected: int) -> None:
     stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
     if stalled:
         await client.publish(stalled)
-
-
-async def _next(subscription: Subscription, seconds: float) -> Msg:
-    """Returns the next message. Without the client's own timeout, which may lose a cancellation."""
-    async with asyncio.timeout(seconds):
-        return await subscription.next_msg(timeout=None)
 
 
 def _numbers(message: Msg) -> tuple[int, int]:
