@@ -8,7 +8,7 @@ import numpy as np
 
 from services.availability.domain import LAST_MINUTE, ObstacleCode, Resource, Wanted
 from services.availability.rules.bits import Words, row_of
-from services.availability.rules.eligibility import ineligibility, qualified_until
+from services.availability.rules.eligibility import ineligibility, ineligible_codes, qualified_until
 from services.availability.rules.intervals import Minutes, minutes
 
 # Sets of eligible resources kept, one per question's form.
@@ -91,9 +91,9 @@ class Roster:
         eligible = self.eligible(wanted)
         if eligible.ineligible is None:
             eligible.ineligible = Counter(
-                tuple(dict.fromkeys(one.code for one in reasons))
+                codes
                 for resource in self.asked(wanted)
-                if (reasons := ineligibility(resource, wanted))
+                if (codes := ineligible_codes(resource, wanted))
             )
         return eligible.ineligible
 

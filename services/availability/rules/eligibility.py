@@ -1,5 +1,7 @@
 """Who may serve at all, whatever the time: each rule with a name and a sentence."""
 
+from collections.abc import Iterator
+
 from services.availability.domain import (
     LAST_MINUTE,
     Obstacle,
@@ -13,29 +15,48 @@ from services.availability.domain import (
 
 def ineligibility(resource: Resource, wanted: Wanted) -> tuple[Obstacle, ...]:
     """Gives every reason that keeps a resource from serving at any time."""
-    name = resource.display_name or resource.id
-    found = []
+    return tuple(
+        Obstacle(code, _sentence(code, resource, wanted, lacking))
+        for code, lacking in _reasons(resource, wanted)
+    )
+
+
+def ineligible_codes(resource: Resource, wanted: Wanted) -> tuple[ObstacleCode, ...]:
+    """Gives the reasons of ineligibility() without their sentences, each once."""
+    return tuple(dict.fromkeys(code for code, _ in _reasons(resource, wanted)))
+
+
+def _reasons(
+    resource: Resource, wanted: Wanted
+) -> Iterator[tuple[ObstacleCode, SkillRequirement | None]]:
     if not resource.active:
-        found.append(Obstacle(ObstacleCode.INACTIVE, f"{name} is switched off."))
+        yield ObstacleCode.INACTIVE, None
     for required in wanted.skills:
         if not has_skill(resource, required):
-            level = f" at level {required.level_min}" if required.level_min else ""
-            found.append(
-                Obstacle(ObstacleCode.NOT_QUALIFIED, f"{name} lacks {required.name}{level}.")
-            )
+            yield ObstacleCode.NOT_QUALIFIED, required
     if wanted.zone and resource.zone != wanted.zone:
-        where = resource.zone or "no zone"
-        found.append(
-            Obstacle(ObstacleCode.WRONG_ZONE, f"{name} belongs to {where}, not {wanted.zone}.")
-        )
+        yield ObstacleCode.WRONG_ZONE, None
     party = wanted.party_size
     if party and resource.capacity_max and party > resource.capacity_max:
-        detail = f"{name} takes at most {resource.capacity_max}, not {party}."
-        found.append(Obstacle(ObstacleCode.PARTY_TOO_LARGE, detail))
+        yield ObstacleCode.PARTY_TOO_LARGE, None
     if party and party < resource.capacity_min:
-        detail = f"{name} is given to parties of {resource.capacity_min} or more, not {party}."
-        found.append(Obstacle(ObstacleCode.PARTY_TOO_SMALL, detail))
-    return tuple(found)
+        yield ObstacleCode.PARTY_TOO_SMALL, None
+
+
+def _sentence(
+    code: ObstacleCode, resource: Resource, wanted: Wanted, lacking: SkillRequirement | None
+) -> str:
+    name, party = resource.display_name or resource.id, wanted.party_size
+    if lacking is not None:
+        level = f" at level {lacking.level_min}" if lacking.level_min else ""
+        return f"{name} lacks {lacking.name}{level}."
+    if code is ObstacleCode.INACTIVE:
+        return f"{name} is switched off."
+    if code is ObstacleCode.WRONG_ZONE:
+        return f"{name} belongs to {resource.zone or 'no zone'}, not {wanted.zone}."
+    if code is ObstacleCode.PARTY_TOO_LARGE:
+        return f"{name} takes at most {resource.capacity_max}, not {party}."
+    return f"{name} is given to parties of {resource.capacity_min} or more, not {party}."
 
 
 def has_skill(resource: Resource, required: SkillRequirement) -> bool:
