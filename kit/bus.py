@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -22,29 +20,21 @@ from kit.logs import logger
 log = logger("bus")
 
 MESSAGE_ID = "Nats-Msg-Id"
-EXPECTED_LAST = "Nats-Expected-Last-Sequence"
 DUPLICATE_WINDOW_SECONDS = 600
 STREAM_AGE_SECONDS_MAX = 7 * 24 * 3600
 STREAM_BYTES_MAX = 1024**3
 MESSAGE_BYTES_MAX = 512 * 1024
 PUBLISH_SECONDS = 5.0
-# An entry of a queue whose worker says nothing for so long is given to another.
-ACK_SECONDS = 30.0
-WAITING_MAX = 1_000
-FETCH_SECONDS = 5.0
-TOGETHER_MAX = 1_000
-
-
-class Lost(Exception):
-    """Another writer moved the stream on: an expected position no longer holds."""
 
 
 class Bus:
-    """A connection to NATS with what Fairslot needs of it."""
+    """A connection to NATS with what its users share; what one alone needs it does by `client` and
+    `jetstream`.
+    """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-        self._js: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
+        self.client = client
+        self.jetstream: JetStreamContext = client.jetstream(timeout=PUBLISH_SECONDS)
 
     async def ensure_stream(
         self,
@@ -74,20 +64,20 @@ class Bus:
             allow_atomic=whole or None,
         )
         try:
-            await self._js.add_stream(config)
+            await self.jetstream.add_stream(config)
         except nats.js.errors.BadRequestError:
-            await self._js.update_stream(config)
+            await self.jetstream.update_stream(config)
 
     async def bounds(self, stream: str) -> tuple[int, int]:
         """Returns the first and last position a stream still has; last is first - 1 where it is
         empty.
         """
-        state = (await self._js.stream_info(stream)).state
+        state = (await self.jetstream.stream_info(stream)).state
         return state.first_seq, state.last_seq
 
     async def made_at(self, stream: str) -> str:
         """Returns when the stream was made; it changes when it is deleted and made anew."""
-        return str((await self._js.stream_info(stream)).created)
+        return str((await self.jetstream.stream_info(stream)).created)
 
     async def last(self, stream: str, subject: str = "") -> Event | None:
         """Returns the newest entry of a stream, or of one subject in it, if it has one."""
@@ -96,9 +86,9 @@ class Bus:
             return None
         with contextlib.suppress(nats.js.errors.NotFoundError):
             if subject:
-                raw = await self._js.get_last_msg(stream, subject)
+                raw = await self.jetstream.get_last_msg(stream, subject)
             else:
-                raw = await self._js.get_msg(stream, last)
+                raw = await self.jetstream.get_msg(stream, last)
             return Event(
                 subject=raw.subject or "",
                 body=raw.data or b"",
@@ -114,7 +104,7 @@ class Bus:
         waiting: list[asyncio.Future[api.PubAck]] = []
         for event in events:
             waiting.append(
-                await self._js.publish_async(
+                await self.jetstream.publish_async(
                     event.subject, event.body, headers=dict(event.headers) or None
                 )
             )
@@ -138,71 +128,25 @@ class Bus:
             for one in waiting
         ]
 
-    async def publish_together(self, events: Sequence[Event], *, after: int) -> int:
-        """Publishes all or none, and only if the stream still ends at `after`; returns its new end.
-
-        Raises Lost where another writer moved the stream on, or the answer did not come: the
-        stream then ends where it ended, or after these events. They are of one stream that was made
-        with `whole`, and at most TOGETHER_MAX.
-        """
-        headers = [dict(event.headers) for event in events]
-        headers[0][EXPECTED_LAST] = str(after)
-        if len(events) > 1:
-            batch = uuid.uuid4().hex
-            for number, header in enumerate(headers, start=1):
-                header[api.Header.BATCH_ID] = batch
-                header[api.Header.BATCH_SEQUENCE] = str(number)
-            headers[-1][api.Header.BATCH_COMMIT] = "1"
-        try:
-            for event, header in zip(events[:-1], headers[:-1], strict=True):
-                await self._client.publish(event.subject, event.body, headers=header)
-            answer = await self._client.request(
-                events[-1].subject, events[-1].body, timeout=PUBLISH_SECONDS, headers=headers[-1]
-            )
-        except nats.errors.Error as error:
-            raise Lost("the stream did not answer") from error
-        acknowledged = json.loads(answer.data)
-        if "error" in acknowledged:
-            raise Lost(acknowledged["error"].get("description", "the stream refused"))
-        return int(acknowledged["seq"])
-
     def follow(
         self, stream: str, subjects: Sequence[str], *, after: int
     ) -> AsyncIterator[list[Event]]:
         """Yields what the stream has after a position, then what comes, in order, for ever."""
-        return follow(self._client, stream, subjects, after=after)
+        return follow(self.client, stream, subjects, after=after)
 
     async def tell(self, subject: str, body: bytes) -> None:
         """Publishes to whoever listens now; kept nowhere, and nobody acknowledges it."""
-        await self._client.publish(subject, body)
+        await self.client.publish(subject, body)
 
     async def heard(self, subject: str) -> AsyncGenerator[tuple[str, bytes], None]:
         """Yields subject and body of what is told from now on."""
-        subscription = await self._client.subscribe(subject)
+        subscription = await self.client.subscribe(subject)
         async for message in subscription.messages:
             yield message.subject, message.data
 
-    async def pull(
-        self, stream: str, subject: str, *, durable: str
-    ) -> JetStreamContext.PullSubscription:
-        """Subscribes to a queue: each entry goes to one process of all that share `durable`, again
-        if it is not acknowledged.
-        """
-        return await self._js.pull_subscribe(
-            subject,
-            durable=durable,
-            stream=stream,
-            config=api.ConsumerConfig(
-                ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ACK_SECONDS,
-                max_ack_pending=WAITING_MAX,
-                max_deliver=-1,
-            ),
-        )
-
     async def ready(self) -> None:
         """Passes if NATS answers: a health check."""
-        await self._client.flush(timeout=1)
+        await self.client.flush(timeout=1)
 
 
 @asynccontextmanager

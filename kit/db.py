@@ -1,6 +1,4 @@
-"""PostgreSQL: pools, tenant-bound transactions, retries of what may be retried, and statements
-compiled once.
-"""
+"""PostgreSQL: pools, sessions, tenant-bound transactions, and retries of what may be retried."""
 
 from __future__ import annotations
 
@@ -11,15 +9,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy.dialects.postgresql import psycopg as dialect
-from sqlalchemy.sql.elements import ClauseElement
 
 from kit.call import remaining_seconds
 from kit.fault import Conflict, Fault, Unavailable
@@ -100,15 +95,22 @@ async def open_pool(
 async def open_session(
     url: str, *, application: str, options: str = ""
 ) -> AsyncIterator[Connection]:
-    """Opens one session that commits every statement by itself, and closes it with the block."""
-    async with await Session.connect(
+    """Opens one session that commits every statement by itself, and closes it with the block.
+
+    Not by psycopg's own block: who is cancelled again leaves that one while it rolls back, and the
+    session open.
+    """
+    connection = await Session.connect(
         url,
         autocommit=True,
         application_name=application,
         options=options or None,
         prepare_threshold=0,
-    ) as connection:
+    )
+    try:
         yield connection
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -206,29 +208,6 @@ def concurrent_update() -> Fault:
         "too many writers met here; repeat the call with the same key",
         retry_after_seconds=0.1,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement as psycopg runs it: text with %(name)s placeholders, and the values bound
-    already.
-    """
-
-    sql: str
-    bound: dict[str, Any]
-
-    def __call__(self, **values: Any) -> tuple[str, dict[str, Any]]:
-        """Returns the arguments of execute()."""
-        return self.sql, {**self.bound, **values}
-
-
-def compiled(statement: ClauseElement) -> Statement:
-    """Compiles SQLAlchemy Core once: Core describes the statement, psycopg runs it at a tenth of
-    the cost.
-    """
-    text = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
-    bound = {key: value for key, value in text.params.items() if value is not None}
-    return Statement(sql=str(text), bound=bound)
 
 
 async def ready(pool: Pool) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 70
 # Of code: empty lines and comments are free.
-KIT_LINES_MAX = 1_950
+KIT_LINES_MAX = 1_900
 NOWHERE = {"utils", "util", "helpers", "helper", "common", "misc", "stuff"}
 # Put together so that this file does not say what it forbids.
 HOSTS = re.compile("|".join(["py" + "pi[.]org", "python" + "hosted", "registry[.]np" + "mjs"]))

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
+from uuid import uuid4
 
 import grpc
 import numpy as np
@@ -29,9 +30,7 @@ DAY_MINUTES = 1440
 # Of so many bookings each gives one up, so that time becomes free again as well.
 CANCEL_EVERY = 5
 SECONDS = 20.0
-# Its bookings stay in the stream, where other measurements must not meet them.
-TENANT = "bench-load"
-SUBJECT = f"{events_pb2.AllocationChanged.DESCRIPTOR.full_name}.{TENANT}"
+SUBJECT = events_pb2.AllocationChanged.DESCRIPTOR.full_name
 ASSIGNED = events_pb2.AllocationChanged.ASSIGNED
 CANCELLED = events_pb2.AllocationChanged.CANCELLED
 # What is kept of what went wrong.
@@ -67,9 +66,10 @@ class Tally:
 class Load:
     """The searchers and bookers of one run."""
 
-    def __init__(self, stubs: Stubs, bus: Bus, cell: Cell, base: Taken) -> None:
-        """Takes whom to ask, where bookings are told, and who was free before."""
+    def __init__(self, stubs: Stubs, bus: Bus, tenant: str, cell: Cell, base: Taken) -> None:
+        """Takes whom to ask, where whose bookings are told, and who was free before."""
         self._stubs, self._bus, self._cell, self._taken = stubs, bus, cell, base
+        self._subject = f"{SUBJECT}.{tenant}"
         self._random = Random(cell.resources)
         self.tally = Tally()
 
@@ -138,7 +138,7 @@ class Load:
             slot=span,
             occupied=span,
         )
-        (number,) = await self._bus.publish([Event(SUBJECT, made.SerializeToString(), {})])
+        (number,) = await self._bus.publish([Event(self._subject, made.SerializeToString(), {})])
         assert number is not None
         if booking.cancelling:
             booking.cancelled = number
@@ -175,20 +175,21 @@ async def trouble(valkey: Valkey, seconds: float) -> None:
 async def loaded(bench: Bench, *, seconds: float, troubled: bool, secret: str = "") -> Tally:
     """Runs the load on a process of the service with a database and a Redis of its own."""
     cell = CELLS[2]
+    # Bookings stay in the stream, where nobody else must meet them, nor a later run.
+    tenant = f"load-{uuid4().hex[:8]}"
     async with contextlib.AsyncExitStack() as stack:
         valkey = await stack.enter_async_context(own_valkey())
         bus = await stack.enter_async_context(open_bus(bench.servers.nats_url, name="load"))
         await bus.ensure_stream(LEDGER_STREAM, LEDGER_SUBJECTS)
-        env = filled(bench, cell, secret=secret, tenant=TENANT) | {
+        env = filled(bench, cell, secret=secret, tenant=tenant) | {
             "FAIRSLOT_AVAILABILITY_REDIS_URL": valkey.url
         }
         stack.callback(drop_database, bench.servers.database_url, DATABASE)
-        stubs = await stack.enter_async_context(process(bench, env, tenant=TENANT))
-        # The stream may hold what was booked before us.
+        stubs = await stack.enter_async_context(process(bench, env, tenant=tenant))
         base = question(cell)
         base.query.at_least_as_fresh = await _said(bus)
         free = frozenset(pairs_of(await stubs.matrix(base)))
-        load = Load(stubs, bus, cell, Taken(free, Random(1)))
+        load = Load(stubs, bus, tenant, cell, Taken(free, Random(1)))
         async with asyncio.TaskGroup() as group:
             if troubled:
                 group.create_task(trouble(valkey, seconds))

@@ -6,8 +6,9 @@ import asyncio
 import uuid
 
 import pytest
+from nats.js import api
 
-from kit.bus import EXPECTED_LAST, MESSAGE_ID, Bus, open_bus
+from kit.bus import MESSAGE_ID, Bus, open_bus
 from kit.event import Event
 
 
@@ -71,8 +72,8 @@ async def test_a_lost_consumer_is_replaced_without_a_gap_or_a_repeat(servers, st
         reading = asyncio.create_task(read())
         while len(found) < 5:
             await asyncio.sleep(0.01)
-        for consumer in await bus._js.consumers_info(stream):
-            await bus._js.delete_consumer(stream, consumer.name)
+        for consumer in await bus.jetstream.consumers_info(stream):
+            await bus.jetstream.delete_consumer(stream, consumer.name)
         await bus.publish(entries(stream, 5, start=5))
         async with asyncio.timeout(20):
             while len(found) < 10:
@@ -95,8 +96,8 @@ async def test_the_same_event_is_taken_once_and_a_fenced_writer_is_refused(serve
         first = await bus.publish(entries(stream, 1))
         again = await bus.publish(entries(stream, 1))
         assert first == again == [1]
-        late = Event(f"{stream}.a.acme", b"late", {EXPECTED_LAST: "0"})
-        good = Event(f"{stream}.a.acme", b"good", {EXPECTED_LAST: "1"})
+        late = Event(f"{stream}.a.acme", b"late", {api.Header.EXPECTED_LAST_SEQUENCE: "0"})
+        good = Event(f"{stream}.a.acme", b"good", {api.Header.EXPECTED_LAST_SEQUENCE: "1"})
         assert await bus.publish([late, good]) == [None, 2]
         newest = await bus.last(stream)
         assert newest is not None
@@ -125,7 +126,7 @@ async def test_a_stream_made_anew_and_longer_than_before_is_read_from_its_beginn
         reading = asyncio.create_task(read())
         while len(found) < 2:
             await asyncio.sleep(0.01)
-        await bus._js.delete_stream(stream)
+        await bus.jetstream.delete_stream(stream)
         await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
         await bus.publish(entries(stream, 5, start=100))
         async with asyncio.timeout(20):

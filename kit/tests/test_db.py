@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kit.db import borrowed, open_pool, open_session
 
 
-async def test_a_session_is_closed_by_whoever_is_cancelled_again_and_again(servers):
+@pytest.mark.parametrize("statement", ["SELECT pg_sleep(30)", ""], ids=["at work", "idle"])
+async def test_a_session_is_closed_by_whoever_is_cancelled_again_and_again(servers, statement):
     kept = []
 
     async def use() -> None:
         async with open_session(servers.database_url, application="test") as session:
             kept.append(session)
-            await session.execute("SELECT pg_sleep(30)")
+            if statement:
+                await session.execute(statement)
+            await asyncio.sleep(30)
 
     using = asyncio.create_task(use())
-    while not kept or not kept[0].lock.locked():
+    while not kept or kept[0].lock.locked() != bool(statement):
         await asyncio.sleep(0.01)
     while not using.done():
         using.cancel()

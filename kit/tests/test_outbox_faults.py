@@ -140,7 +140,7 @@ async def test_a_wiped_stream_is_rebuilt_byte_for_byte(stream):
         await stream.add(0, 60)
         await relay_of(stream).publish_once(connection)
         before = await stream.bodies()
-        await stream.bus._js.delete_stream(stream.schema.upper())
+        await stream.bus.jetstream.delete_stream(stream.schema.upper())
         await stream.make()
         await connection.execute(f"UPDATE {stream.schema}.outbox SET published = false")
         await relay_of(stream).publish_once(connection)

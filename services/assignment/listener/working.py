@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import nats.errors
 import nats.js.errors
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
+from nats.js import JetStreamContext, api
 
-from kit.bus import ACK_SECONDS, FETCH_SECONDS, Bus
+from kit.bus import Bus
 from kit.event import Event
 from kit.logs import logger
 
 log = logger("work")
 
+# An entry whose worker says nothing for so long is given to another.
+ACK_SECONDS = 30.0
+WAITING_MAX = 1_000
+FETCH_SECONDS = 5.0
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 10.0
 
@@ -50,10 +56,12 @@ async def work(
     while True:
         began = time.monotonic()
         try:
-            subscription = await bus.pull(stream, subject, durable=durable)
-            async with asyncio.TaskGroup() as group:
+            async with (
+                _queue(bus, stream, subject, durable) as queue,
+                asyncio.TaskGroup() as group,
+            ):
                 for _ in range(workers):
-                    group.create_task(_worker(subscription, handle, rng))
+                    group.create_task(_worker(queue, handle, rng))
         except* (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as errors:
             # What went well for a while begins anew.
             tries = 1 if time.monotonic() - began > BACKOFF_SECONDS_MAX else tries + 1
@@ -61,12 +69,35 @@ async def work(
         await asyncio.sleep(backoff_seconds(min(tries, 8), rng))
 
 
+@asynccontextmanager
+async def _queue(
+    bus: Bus, stream: str, subject: str, durable: str
+) -> AsyncIterator[JetStreamContext.PullSubscription]:
+    """Subscribes to the queue: each entry goes to one process of all that share `durable`."""
+    subscription = await bus.jetstream.pull_subscribe(
+        subject,
+        durable=durable,
+        stream=stream,
+        config=api.ConsumerConfig(
+            ack_policy=api.AckPolicy.EXPLICIT,
+            ack_wait=ACK_SECONDS,
+            max_ack_pending=WAITING_MAX,
+            max_deliver=-1,
+        ),
+    )
+    try:
+        yield subscription
+    finally:
+        with contextlib.suppress(nats.errors.Error):
+            await subscription.unsubscribe()
+
+
 async def _worker(
-    subscription: JetStreamContext.PullSubscription, handle: Handle, rng: random.Random
+    queue: JetStreamContext.PullSubscription, handle: Handle, rng: random.Random
 ) -> None:
     while True:
         try:
-            [message] = await subscription.fetch(1, timeout=FETCH_SECONDS)
+            [message] = await queue.fetch(1, timeout=FETCH_SECONDS)
         except nats.errors.TimeoutError:
             continue
         tries = message.metadata.num_delivered

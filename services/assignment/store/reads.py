@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ARRAY, ColumnElement, Text, any_, bindparam, literal_column, select, tuple_
 
-from kit.db import Pool, Statement, compiled, tenant_transaction
+from kit.db import Pool, tenant_transaction
 from services.assignment.domain import (
     Allocation,
     AllocationState,
@@ -19,6 +19,7 @@ from services.assignment.domain import (
 )
 from services.assignment.store.codec import allocation_of, outcome_of, request_of
 from services.assignment.store.running import rows_of, told, value_of
+from services.assignment.store.statements import Statement, compiled
 from services.assignment.store.tables import MOMENT, allocation, allocation_record, request_now
 
 # No slot is longer, so none that touches a window began earlier than this before it.

@@ -115,18 +115,16 @@ class Mortals:
 
     def __init__(self, bus: Bus, rng: random.Random, *, ack_first: bool = False) -> None:
         self.bus, self.rng, self.ack_first = bus, rng, ack_first
+        self.jetstream = self
         self.deaths = 0
 
-    async def pull(self, stream: str, subject: str, *, durable: str):
-        self.queue = await self.bus._js.pull_subscribe(
-            subject,
-            durable=durable,
-            stream=stream,
-            config=api.ConsumerConfig(
-                ack_policy=api.AckPolicy.EXPLICIT, ack_wait=0.3, max_deliver=-1
-            ),
-        )
+    async def pull_subscribe(self, subject: str, *, config: api.ConsumerConfig, **more):
+        config.ack_wait = 0.3
+        self.queue = await self.bus.jetstream.pull_subscribe(subject, config=config, **more)
         return self
+
+    async def unsubscribe(self) -> None:
+        await self.queue.unsubscribe()
 
     async def fetch(self, count: int, *, timeout: float):
         [message] = await self.queue.fetch(count, timeout=timeout)
@@ -210,7 +208,7 @@ async def assigned_by_mortals(books, url: str, *, entries: int, ack_first: bool 
 
 async def left_of(bus: Bus) -> bool:
     with contextlib.suppress(Exception):
-        found = await bus._js.consumer_info(STREAM, "workers")
+        found = await bus.jetstream.consumer_info(STREAM, "workers")
         return bool(found.num_pending or found.num_ack_pending)
     return True
 

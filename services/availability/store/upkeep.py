@@ -1,13 +1,7 @@
 """Forgets what nobody will ask for any more: old idempotency keys, and days long gone."""
 
-import asyncio
-
-import psycopg
-
 from kit.db import open_session
-from kit.logs import logger
-
-log = logger("availability")
+from kit.repeating import repeated
 
 INTERVAL_SECONDS = 3600.0
 # Kept at least 72 hours; a day more for clocks and weekends.
@@ -31,12 +25,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Forgets for ever; a failure is tried again an hour later."""
-        while True:
-            try:
-                await self.forget()
-            except (psycopg.Error, OSError) as error:
-                log.warning("old keys were not forgotten", error=repr(error))
-            await asyncio.sleep(INTERVAL_SECONDS)
+        await repeated(self.forget, every_seconds=INTERVAL_SECONDS)
 
     async def forget(self) -> int:
         """Deletes keys past their time; gives how many."""

@@ -222,7 +222,7 @@ async def ledger_at(servers):
     """The ledger's stream, empty."""
     async with open_bus(servers.nats_url, name="test") as bus:
         await bus.ensure_stream(LEDGER, ("fairslot.assignment.v1.>",))
-        await bus._js.purge_stream(LEDGER)
+        await bus.jetstream.purge_stream(LEDGER)
         yield Ledger(bus)
 
 

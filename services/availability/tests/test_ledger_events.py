@@ -138,7 +138,7 @@ async def test_a_stream_made_anew_is_read_from_its_beginning(team, ledger, own_d
     number = await ledger.say(changed("a1"), changed("a2", start=1), changed("a3", start=2))
     assert await seen(team, number) == ["BUSY"]
     await caught_up(own_database, number)
-    await ledger.bus._js.delete_stream("ASSIGNMENT")
+    await ledger.bus.jetstream.delete_stream("ASSIGNMENT")
     # The server removes its files a little later.
     await asyncio.sleep(0.2)
     await ledger.bus.ensure_stream("ASSIGNMENT", ("fairslot.assignment.v1.>",))

@@ -17,8 +17,7 @@ async def searched_in_trouble(bench: Bench, secret: str, seconds: float) -> Tall
     tally = await loaded(bench, seconds=seconds, troubled=True, secret=secret)
     assert not tally.wrong, tally.wrong
     assert not tally.errors, tally.errors
-    # The bench says at what rate; a busy machine books fewer, and no less truly.
-    assert tally.bookings > seconds * BOOKINGS_PER_SECOND * 0.2
+    assert tally.bookings > seconds * BOOKINGS_PER_SECOND * 0.9
     # Every searcher got somewhere.
     assert len(tally.searched_seconds) > 64
     return tally

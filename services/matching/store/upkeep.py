@@ -1,16 +1,11 @@
 """Forgets what nobody will ask for any more, in all that matching keeps."""
 
-import asyncio
 from collections import Counter
 
-import psycopg
-
 from kit.db import Connection, open_session
-from kit.logs import logger
+from kit.repeating import repeated
 from services.matching.store.customers import LATELY
 from services.matching.store.decisions import LINKED_FOR
-
-log = logger("matching")
 
 INTERVAL_SECONDS = 600.0
 # Deleted by one statement, and statements per table and round at most.
@@ -45,12 +40,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Forgets for ever; a failure is tried again at the next round."""
-        while True:
-            try:
-                await self.forget()
-            except (psycopg.Error, OSError) as error:
-                log.warning("what is past was not forgotten", error=repr(error))
-            await asyncio.sleep(INTERVAL_SECONDS)
+        await repeated(self.forget, every_seconds=INTERVAL_SECONDS)
 
     async def forget(self) -> Counter[str]:
         """Deletes what is past its time; gives how many rows of each table."""

@@ -17,7 +17,7 @@ from fairslot.matching.v1 import events_pb2 as matching_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 
-from kit.bus import Bus, Lost
+from kit.bus import Bus
 from kit.event import Event
 from kit.logs import logger
 from kit.stopping import stopped
@@ -32,7 +32,7 @@ from services.notify.domain import (
     Topic,
 )
 from services.notify.rules import changes_of
-from services.notify.senders import FeedSender
+from services.notify.senders import FeedSender, Lost
 
 log = logger("notify")
 

@@ -2,6 +2,7 @@
 
 from services.notify.senders.feed import EVENT_ID, FEED, FEED_SUBJECTS, FeedSender
 from services.notify.senders.hooks import HookSender, open_hook_sender
+from services.notify.senders.whole import Lost
 
 __all__ = [
     "EVENT_ID",
@@ -9,5 +10,6 @@ __all__ = [
     "FEED_SUBJECTS",
     "FeedSender",
     "HookSender",
+    "Lost",
     "open_hook_sender",
 ]

@@ -11,6 +11,7 @@ from fairslot.notify.v1 import events_pb2
 from kit.bus import Bus
 from kit.event import Event
 from services.notify.domain import Change
+from services.notify.senders.whole import publish_together
 
 FEED = "FEED"
 FEED_SUBJECTS = ("fairslot.notify.v1.>",)
@@ -62,7 +63,7 @@ class FeedSender:
                 READ: json.dumps(self._read, separators=(",", ":")),
             }
             outgoing.append(Event(f"{SUBJECT}.{event.tenant}", encoded(changes), headers))
-        self._last = await self._bus.publish_together(outgoing, after=self._last)
+        self._last = await publish_together(self._bus.client, outgoing, after=self._last)
 
 
 def encoded(changes: Sequence[Change]) -> bytes:

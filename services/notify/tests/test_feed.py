@@ -28,7 +28,7 @@ async def bus(servers):
     async with open_bus(servers.nats_url, name="test") as opened:
         for stream in (FEED, *SOURCES):
             with contextlib.suppress(Exception):
-                await opened._js.delete_stream(stream)
+                await opened.jetstream.delete_stream(stream)
         for stream, subjects in SUBJECTS.items():
             await opened.ensure_stream(stream, subjects, bytes_max=2**26)
         yield opened
@@ -140,7 +140,7 @@ async def test_a_lost_feed_is_made_again_with_the_same_identities(bus):
     async with listening(bus):
         await bus.publish(events)
         before = await feed(bus, 51)
-    await bus._js.delete_stream(FEED)
+    await bus.jetstream.delete_stream(FEED)
     async with listening(bus):
         after = await feed(bus, 51)
     assert [one.body for one in after] == [one.body for one in before]

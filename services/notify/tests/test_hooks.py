@@ -28,7 +28,7 @@ async def bus(servers):
     async with open_bus(servers.nats_url, name="test") as opened:
         for stream in (FEED, *SOURCES):
             with contextlib.suppress(Exception):
-                await opened._js.delete_stream(stream)
+                await opened.jetstream.delete_stream(stream)
         for stream, subjects in SUBJECTS.items():
             await opened.ensure_stream(stream, subjects, bytes_max=2**26)
         yield opened
