@@ -33,7 +33,7 @@ def held(name: str, version: int = 1, *, topic: str = "holds", padding: int = 0)
 async def new_feed(bus: Bus) -> None:
     """Makes the feed empty and new."""
     with contextlib.suppress(Exception):
-        await bus._js.delete_stream(FEED)
+        await bus.jetstream.delete_stream(FEED)
     await bus.ensure_stream(FEED, ["fairslot.notify.v1.>"], drop_old=True, whole=True)
 
 

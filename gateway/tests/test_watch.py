@@ -179,7 +179,7 @@ async def test_a_position_that_the_feed_does_not_have_means_a_reload(
     bus, servers, tokens, token, bad
 ):
     await bus.publish([bundle(held(f"a{n}")) for n in range(10)])
-    await bus._js.purge_stream(FEED, seq=6)
+    await bus.jetstream.purge_stream(FEED, seq=6)
     async with gateway(servers, tokens) as address:
         async with Watch(address, token) as watch:
             first = await watch.next()
