@@ -1,9 +1,10 @@
-"""One entry of a stream of events, as it is published and as it is read."""
+"""One entry of a stream of events, as it is published and as it is read, whoever owns it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,18 @@ class Event:
     def tenant(self) -> str:
         """Whose it is."""
         return self.subject.rpartition(".")[2]
+
+    @property
+    def aggregate(self) -> str:
+        """The id of what it is about, such as an allocation."""
+        return self.headers["Fairslot-Aggregate"]
+
+    @property
+    def version(self) -> int:
+        """Which of the events of its type about that thing it is; they count from 1."""
+        return int(self.headers["Fairslot-Version"])
+
+    @property
+    def at(self) -> datetime:
+        """When it was committed, by the database's clock."""
+        return datetime.fromisoformat(self.headers["Fairslot-At"])

@@ -99,8 +99,7 @@ class Relay:
         next round.
 
         Rows go out in waves, each with at most one row per aggregate, so that a failed row holds
-        back
-        those behind it and nothing overtakes.
+        back those behind it and nothing overtakes.
         """
         rows = await (await connection.execute(self._select)).fetchall()
         waves: list[list[tuple[int, str, Event]]] = []

@@ -15,6 +15,7 @@ from kit.clock import Clock, SystemClock
 from kit.db import Pool, ready
 from kit.db import open_pool as open_database
 from kit.flags import Flags
+from kit.metrics import CallMetrics
 from kit.outbox import Relay
 from kit.service import Service
 from kit.settings import ServiceSettings, load
@@ -30,6 +31,7 @@ from services.matching.senders import encode
 from services.matching.servicer import MatchingServicer
 from services.matching.store import (
     CustomerRows,
+    DecisionMetrics,
     Decisions,
     Records,
     SettingsRows,
@@ -39,8 +41,6 @@ from services.matching.store import (
 
 STREAM = "MATCHING"
 SUBJECTS = ("fairslot.matching.v1.>",)
-# It tells of people who change sides of a tolerance, which is little.
-STREAM_BYTES_MAX = 64 * 1024 * 1024
 # The flag that says which policy decides for a tenant.
 POLICY = "policy"
 # Beyond every deadline: only what nobody waits for any more is ended by it.
@@ -160,15 +160,16 @@ async def open_service(env: Mapping[str, str]) -> AsyncIterator[Service]:
         )
         reviewing = Reviewing(Decisions(database), solvers, clock)
         servicer = MatchingServicer(engine, batches, reviewing)
-        await bus.ensure_stream(
-            STREAM, SUBJECTS, replicas=settings.stream_replicas, bytes_max=STREAM_BYTES_MAX
-        )
-        relay = Relay(url=settings.worker_database_url, bus=bus, schema="matching", encode=encode)
+        await bus.ensure_stream(STREAM, SUBJECTS, replicas=settings.stream_replicas)
+        figures = CallMetrics()
+        encoded = DecisionMetrics(figures.registry).counted(encode)
+        relay = Relay(url=settings.worker_database_url, bus=bus, schema="matching", encode=encoded)
         standings = Standings(database, settings.worker_database_url)
         linker = Linker(bus, records, clock)
         yield Service(
             name="matching",
             settings=settings,
+            metrics=figures,
             register=(partial(matching_pb2_grpc.add_MatchingServiceServicer_to_server, servicer),),
             tasks=(
                 recorder.keep,

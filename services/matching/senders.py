@@ -6,7 +6,10 @@ from typing import Any
 from fairslot.matching.v1 import events_pb2
 from google.protobuf import json_format
 
-EVENTS = {message.DESCRIPTOR.full_name: message for message in (events_pb2.FairnessDrifted,)}
+EVENTS = {
+    message.DESCRIPTOR.full_name: message
+    for message in (events_pb2.DecisionMade, events_pb2.FairnessDrifted)
+}
 
 
 def encode(type_name: str, payload: Mapping[str, Any]) -> bytes:

@@ -195,8 +195,7 @@ async def told_by(bus) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     async for batch in bus.follow(STREAM, SUBJECTS, after=0):
         for event in batch:
-            aggregate = event.headers["Fairslot-Aggregate"]
-            found.setdefault(aggregate, []).append(int(event.headers["Fairslot-Version"]))
+            found.setdefault(event.aggregate, []).append(event.version)
         if batch[-1].position >= last:
             return found
     raise AssertionError("a stream is followed for ever")

@@ -170,7 +170,7 @@ async def test_every_step_reaches_the_stream_as_its_message(ann, caller, servers
     last = steps[2].request
     assert last.state == request_pb2.BookingRequest.CANCELLED
     assert (last.place.latitude, last.labels["a"], last.assignment_id) == (52.5, "b", "")
-    assert seen[1].headers["Fairslot-Aggregate"] == held.id
+    assert seen[1].aggregate == held.id
 
 
 async def test_a_request_of_another_tenant_is_not_listed(books):

@@ -9,6 +9,7 @@ from services.matching.store.decisions import (
     Position,
     Records,
 )
+from services.matching.store.metrics import DecisionMetrics
 from services.matching.store.settings import SettingsRows
 from services.matching.store.standings import Standing, Standings
 from services.matching.store.upkeep import Upkeep
@@ -16,6 +17,7 @@ from services.matching.store.upkeep import Upkeep
 __all__ = [
     "Commit",
     "CustomerRows",
+    "DecisionMetrics",
     "Decisions",
     "KeptPair",
     "KeptRanking",

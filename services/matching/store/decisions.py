@@ -1,4 +1,6 @@
-"""Keeps rankings with their inputs, links them to what was committed, and keeps shadow pairs."""
+"""Keeps rankings with their inputs, links them to what was committed and tells of it, and keeps
+shadow pairs.
+"""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from kit.db import Connection, Pool, borrowed, leading, tenant_transaction, tran
 from services.matching.store.customers import Service, note
 
 LEDGER = "ASSIGNMENT"
+DECISION_MADE = "fairslot.matching.v1.DecisionMade"
 # Any number that nothing else on the server locks.
 LEADER_LOCK = 0x_FA12_3A7C
 # A ranking answers for commits this long after it; clocks of two machines may differ by the slack.
@@ -26,20 +29,34 @@ PAIR = """
 INSERT INTO matching.shadow_pair (tenant_id, ranking_id, at, deciding_policy, other_policy,
   comparison) VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
-# Of the rankings that showed this place, the one for this very request, then the latest.
+# Of the rankings that showed this place, the one for this very request, then the latest. Only what
+# was not linked before is told: a link and its event are made together, by one statement.
 LINK = f"""
-INSERT INTO matching.decision (tenant_id, assignment_id, ranking_id, booking_request_id, at,
-  resource_ids, start_at)
-SELECT %(tenant_id)s, %(assignment_id)s, r.id, %(booking_request_id)s, %(at)s, %(resource_ids)s,
-  %(start_at)s
-FROM matching.ranking r
-WHERE r.tenant_id = %(tenant_id)s AND r.service_type_id = %(service_type_id)s
-  AND r.at <= %(at)s::timestamptz + interval '{CLOCK_SLACK}'
-  AND r.at > %(at)s::timestamptz - interval '{LINKED_FOR}'
-  AND r.places @> ARRAY[%(place)s]
-  AND r.booking_request_id IN ('', %(booking_request_id)s)
-ORDER BY r.booking_request_id = %(booking_request_id)s DESC, r.at DESC LIMIT 1
-ON CONFLICT DO NOTHING
+WITH chosen AS (
+  SELECT r.id, r.at, r.policy, r.places, r.pick FROM matching.ranking r
+  WHERE r.tenant_id = %(tenant_id)s AND r.service_type_id = %(service_type_id)s
+    AND r.at <= %(at)s::timestamptz + interval '{CLOCK_SLACK}'
+    AND r.at > %(at)s::timestamptz - interval '{LINKED_FOR}'
+    AND r.places @> ARRAY[%(place)s]
+    AND r.booking_request_id IN ('', %(booking_request_id)s)
+  ORDER BY r.booking_request_id = %(booking_request_id)s DESC, r.at DESC LIMIT 1
+), linked AS (
+  INSERT INTO matching.decision (tenant_id, assignment_id, ranking_id, booking_request_id, at,
+    resource_ids, start_at)
+  SELECT %(tenant_id)s, %(assignment_id)s, id, %(booking_request_id)s, %(at)s, %(resource_ids)s,
+    %(start_at)s FROM chosen
+  ON CONFLICT DO NOTHING
+  RETURNING *
+)
+INSERT INTO matching.outbox (tenant_id, aggregate, version, type, payload)
+SELECT d.tenant_id, d.assignment_id, 1, '{DECISION_MADE}', jsonb_build_object(
+  'assignment_id', d.assignment_id, 'booking_request_id', d.booking_request_id,
+  'service_type_id', %(service_type_id)s::text, 'ranking_id', d.ranking_id, 'policy', c.policy,
+  'resource_ids', d.resource_ids, 'start', d.start_at,
+  'rank', array_position(c.places, %(place)s),
+  'joint', coalesce(c.pick -> 'joint', 'false'),
+  'ranked_at', c.at, 'committed_at', d.at)
+FROM linked d, chosen c
 """
 MOVE = """
 INSERT INTO matching.projection (stream, made_at, position) VALUES (%s, %s, %s)
@@ -208,8 +225,8 @@ class Records:
         services: Sequence[Service],
         position: Position,
     ) -> None:
-        """Links commits to the rankings that led to them, notes who serves whom and moves on,
-        together or not at all.
+        """Links commits to the rankings that led to them and tells of it, notes who serves whom and
+        moves on, together or not at all.
         """
         async with connection.transaction(), connection.cursor() as cursor:
             for one in commits:

@@ -201,7 +201,7 @@ def _catalog(event: Event) -> CatalogMoved:
         revision=said.revision,
         sort=sort,
         view=view if len(said.ids) == 1 else {},
-        at=datetime.fromisoformat(event.headers["Fairslot-At"]),
+        at=event.at,
     )
 
 
@@ -212,7 +212,7 @@ def _drift(event: Event) -> FairnessMoved:
         version=said.version,
         within=said.within_tolerance,
         view=MessageToDict(said, always_print_fields_with_no_presence=True),
-        at=datetime.fromisoformat(event.headers["Fairslot-At"]),
+        at=event.at,
     )
 
 
