@@ -66,9 +66,16 @@ def first_reasons(counted: Mapping[tuple[ObstacleCode, ...], int]) -> Counter[Ob
 
 
 def outcome_of_nothing(
-    world: World, question: Question, contenders: Sequence[Contender], expansions: Expansions
+    world: World,
+    question: Question,
+    contenders: Sequence[Contender],
+    expansions: Expansions,
+    *,
+    counted: Mapping[tuple[ObstacleCode, ...], int] | None = None,
 ) -> Outcome:
-    """Says why nothing is free: the clock, or what keeps the resources from serving."""
+    """Says why nothing is free: the clock, or what keeps the resources from serving, unless that
+    was `counted` already.
+    """
     window, bounds, shape = question.window, question.bounds, question.shape
     low, high = start_range(shape, window, bounds)
     if window.end <= floor_minute(question.now):
@@ -78,6 +85,8 @@ def outcome_of_nothing(
     if low >= high:
         beyond = window.start >= bounds.latest
         return Outcome(0, None, horizon=beyond, notice=not beyond)
+    if counted is not None:
+        return Outcome(0, None, reasons=first_reasons(counted))
     reasons = first_reasons(world.roster.ineligible(question.wanted))
     for contender in islice(contenders, REASONS_MAX):
         reasons[_absence(world, contender, question, expansions)[0]] += 1

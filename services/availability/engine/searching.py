@@ -27,8 +27,10 @@ from services.availability.rules.bits import Index
 from services.availability.rules.expansions import Expansions
 from services.availability.rules.offered import month_span, months_touched, offered_days
 from services.availability.rules.sentences import Outcome, result_sentence
-from services.availability.rules.slots import SlotTable
+from services.availability.rules.slots import Contender, SlotTable
 from services.availability.rules.travel import DEFAULT_SPEED_KMH, Site, StraightLine
+
+Counted = Mapping[tuple[ObstacleCode, ...], int]
 
 # For answers that nobody wants the wishes of.
 NONE = np.array([], dtype=np.int64)
@@ -134,7 +136,8 @@ class Searching:
         )
         look, complete = await self._surveying.look(search, rest, paging)
         question, roster = search.question, search.world.roster
-        outcome = self._outcome(search, look, rest, complete=complete)
+        counted = self._counted(search) if counting and rest is None and not look.starts else None
+        outcome = self._outcome(search, look, rest, complete=complete, counted=counted)
         self._figures.searched(search, outcome)
         more = ""
         if paging is None:
@@ -158,7 +161,7 @@ class Searching:
             months=months,
             offered=offered,
             rejections=left_out,
-            rejection_counts=self._counted(search) if counting and not outcome.starts else {},
+            rejection_counts=counted or {},
             rejected_count=roster.count_asked(question.wanted) - len(kept),
             tenant_time_zone=search.world.tenant.time_zone,
             result=result_sentence(outcome, question.time_zone),
@@ -225,30 +228,46 @@ class Searching:
         return [f"{year:04d}-{month:02d}" for year, month in months], offered
 
     def _rejected(self, search: Search, kept: Sequence[Resource], most: int) -> Sequence[Rejection]:
-        question = search.question
-        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
         free = frozenset(resource.id for resource in kept)
-        found = rejections(search.whole, question, contenders, free, expansions=self._expansions)
+        found = rejections(
+            search.whole,
+            search.question,
+            _contenders(search),
+            free,
+            expansions=self._expansions,
+        )
         return list(islice(found, most))
 
-    def _counted(self, search: Search) -> Mapping[tuple[ObstacleCode, ...], int]:
-        question = search.question
-        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
-        return rejection_counts(search.whole, question, contenders, expansions=self._expansions)
+    def _counted(self, search: Search) -> Counted:
+        return rejection_counts(
+            search.whole, search.question, _contenders(search), expansions=self._expansions
+        )
 
     def _outcome(
-        self, search: Search, look: Look, rest: Continuation | None, *, complete: bool
+        self,
+        search: Search,
+        look: Look,
+        rest: Continuation | None,
+        *,
+        complete: bool,
+        counted: Counted | None = None,
     ) -> Outcome:
         if rest is not None:
             return Outcome(rest.starts, rest.first, complete=rest.complete)
         if look.starts:
             return Outcome(look.starts, look.first, complete=complete)
-        return self._nothing(search)
+        return self._nothing(search, counted)
 
-    def _nothing(self, search: Search) -> Outcome:
-        question = search.question
-        contenders = search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
-        return outcome_of_nothing(search.whole, question, contenders, self._expansions)
+    def _nothing(self, search: Search, counted: Counted | None = None) -> Outcome:
+        contenders = _contenders(search) if counted is None else ()
+        return outcome_of_nothing(
+            search.whole, search.question, contenders, self._expansions, counted=counted
+        )
+
+
+def _contenders(search: Search) -> list[Contender]:
+    question = search.question
+    return search.whole.contenders(question.wanted, question.now, keep=not search.bypass)
 
 
 def _more(search: Search, table: SlotTable, shown: int, paging: Paging, outcome: Outcome) -> str:

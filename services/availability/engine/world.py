@@ -55,8 +55,9 @@ class World:
         self._known: dict[str, Allocation] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._taken: dict[str, dict[str, Allocation]] = {}
-        # Live holds by when they end, with the version that ends then.
+        # Holds by when they end, with the version that ends then; and those still live, by id.
         self._expiries: list[tuple[datetime, str, int]] = []
+        self._held: dict[str, Allocation] = {}
         self._lanes: dict[str, Lane] = {}
         self._patterns: dict[str, Pattern] = {}
         self._same: WeakValueDictionary[Pattern, Pattern] = WeakValueDictionary()
@@ -114,6 +115,7 @@ class World:
         if known is not None:
             if known.version >= allocation.version:
                 return
+            self._held.pop(known.id, None)
             for resource_id in known.resource_ids:
                 if self._taken.get(resource_id, {}).pop(allocation.id, None) is not None:
                     self._lanes.pop(resource_id, None)
@@ -142,15 +144,17 @@ class World:
         view._lanes = {k: v for k, v in self._lanes.items() if k not in known.resource_ids}
         view._boards = OrderedDict()
         view._expiries = list(self._expiries)
+        view._held = {k: v for k, v in self._held.items() if k != allocation_id}
         return view
 
     def settle(self, now: datetime) -> None:
         """Lets go of the holds that have ended by now, as nobody tells when they do."""
         while self._expiries and self._expiries[0][0] <= now:
             _, allocation_id, version = heapq.heappop(self._expiries)
-            known = self._known.get(allocation_id)
+            known = self._held.get(allocation_id)
             if known is None or known.version != version:
                 continue
+            del self._held[allocation_id]
             for resource_id in known.resource_ids:
                 self._touch(resource_id, known.occupied)
 
@@ -189,11 +193,9 @@ class World:
     def first_expiry(self, span: Span) -> datetime | None:
         """Gives when the first live hold in a span ends, if there is one."""
         ends = (
-            at
-            for at, allocation_id, version in self._expiries
-            if (known := self._known.get(allocation_id)) is not None
-            and known.version == version
-            and known.occupied.overlaps(span)
+            one.expires_at
+            for one in self._held.values()
+            if one.expires_at is not None and one.occupied.overlaps(span)
         )
         return min(ends, default=None)
 
@@ -230,6 +232,7 @@ class World:
         if allocation.state is AllocationState.HELD and allocation.expires_at is not None:
             entry = (allocation.expires_at, allocation.id, allocation.version)
             heapq.heappush(self._expiries, entry)
+            self._held[allocation.id] = allocation
         for resource_id in allocation.resource_ids:
             self._taken.setdefault(resource_id, {})[allocation.id] = allocation
             lane = self._lanes.get(resource_id)

@@ -10,12 +10,11 @@ from google.type.interval_pb2 import Interval
 from kit.event import Event
 from kit.logs import logger
 from services.availability.domain import (
+    SECONDS_PER_MINUTE,
     Allocation,
     AllocationState,
     Place,
     Span,
-    ceil_minute,
-    floor_minute,
 )
 from services.availability.store import LedgerMove
 
@@ -84,7 +83,7 @@ def _allocation(message: ledger_pb2.AllocationChanged) -> Allocation:
 
 
 def _span(message: Interval) -> Span:
-    return Span(
-        floor_minute(message.start_time.ToDatetime(UTC)),
-        ceil_minute(message.end_time.ToDatetime(UTC)),
-    )
+    # Straight from the seconds: every event of the ledger comes through here.
+    start, end = message.start_time, message.end_time
+    touched = end.seconds + (end.nanos > 0)
+    return Span(start.seconds // SECONDS_PER_MINUTE, -(-touched // SECONDS_PER_MINUTE))

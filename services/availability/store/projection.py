@@ -1,9 +1,14 @@
 """Keeps what the ledger's events say: by version, so that twice or late makes no difference."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from kit.db import Connection, leading
 from services.availability.domain import Allocation, Span, ceil_minute, floor_minute
@@ -18,9 +23,12 @@ UPSERT = """
 INSERT INTO availability.allocation AS known (tenant_id, id, version, state, resource_ids,
   slot_start, slot_end, occupied_start, occupied_end, expires_at,
   latitude, longitude, service_type_id, booked_at)
-VALUES (%(tenant_id)s, %(id)s, %(version)s, %(state)s, %(resource_ids)s,
-  %(slot_start)s, %(slot_end)s, %(occupied_start)s, %(occupied_end)s, %(expires_at)s,
-  %(latitude)s, %(longitude)s, %(service_type_id)s, %(booked_at)s)
+SELECT tenant_id, id, version, state, resource_ids, slot_start, slot_end,
+  occupied_start, occupied_end, expires_at, latitude, longitude, service_type_id, booked_at
+FROM jsonb_to_recordset(%(rows)s) AS said (tenant_id text, id text, version bigint, state text,
+  resource_ids text[], slot_start timestamptz, slot_end timestamptz, occupied_start timestamptz,
+  occupied_end timestamptz, expires_at timestamptz, latitude float8, longitude float8,
+  service_type_id text, booked_at timestamptz)
 ON CONFLICT (tenant_id, id) DO UPDATE SET version = excluded.version, state = excluded.state,
   resource_ids = excluded.resource_ids, slot_start = excluded.slot_start,
   slot_end = excluded.slot_end, occupied_start = excluded.occupied_start,
@@ -32,17 +40,17 @@ WHERE excluded.version > known.version
 """
 RAISE_GENERATION = """
 INSERT INTO availability.resource_generation AS known (tenant_id, resource_id, generation)
-VALUES (%(tenant_id)s, %(resource_id)s, %(generation)s)
+SELECT * FROM unnest(%(tenant_ids)s::text[], %(resource_ids)s::text[], %(generations)s::bigint[])
 ON CONFLICT (tenant_id, resource_id) DO UPDATE SET generation = excluded.generation
 WHERE excluded.generation > known.generation
 """
 PRIOR = """
-SELECT tenant_id, id, occupied_start, occupied_end FROM availability.allocation
+SELECT tenant_id, id, version, occupied_start, occupied_end FROM availability.allocation
 WHERE (tenant_id, id) IN (SELECT * FROM unnest(%(tenant_ids)s::text[], %(ids)s::text[]))
 """
 STAMP = """
 INSERT INTO availability.day_stamp (tenant_id, day, stamp)
-VALUES (%(tenant_id)s, %(day)s, %(stamp)s)
+SELECT * FROM unnest(%(tenant_ids)s::text[], %(days)s::int[], %(stamps)s::text[])
 ON CONFLICT (tenant_id, day) DO UPDATE SET stamp = excluded.stamp
 """
 STAMPS = "SELECT day, stamp FROM availability.day_stamp WHERE tenant_id = %(tenant_id)s"
@@ -51,6 +59,8 @@ INSERT INTO availability.projection (stream, made_at, position)
 VALUES (%(stream)s, %(made_at)s, %(position)s)
 ON CONFLICT (stream) DO UPDATE SET made_at = excluded.made_at, position = excluded.position
 """
+# Moments as PostgreSQL reads them.
+_text = partial(json.dumps, default=datetime.isoformat)
 POSITION = "SELECT made_at, position FROM availability.projection WHERE stream = %(stream)s"
 
 
@@ -96,20 +106,12 @@ class Projection:
         self, connection: Connection, moves: Sequence[LedgerMove], position: Position
     ) -> None:
         """Applies events and moves the position, together or not at all."""
-        allocations = [bound(move.tenant, allocation_values(move.allocation)) for move in moves]
-        generations = [
-            bound(move.tenant, {"resource_id": resource_id, "generation": generation})
-            for move in moves
-            for resource_id, generation in sorted(move.generations.items())
-        ]
         async with connection.transaction(), connection.cursor() as cursor:
-            stamps = await _stamps(connection, moves, position)
-            if stamps:
-                await cursor.executemany(STAMP, stamps)
-            if allocations:
-                await cursor.executemany(UPSERT, allocations)
-            if generations:
-                await cursor.executemany(RAISE_GENERATION, generations)
+            if moves:
+                stamps = await _stamps(connection, moves, position)
+                await cursor.execute(STAMP, stamps)
+                await cursor.execute(UPSERT, {"rows": Jsonb(_newest(moves), dumps=_text)})
+                await cursor.execute(RAISE_GENERATION, _generations(moves))
             await cursor.execute(
                 MOVE,
                 {"stream": LEDGER, "made_at": position.made_at, "position": position.number},
@@ -134,23 +136,56 @@ async def day_stamps(connection: Connection, tenant: str) -> dict[int, str]:
 
 async def _stamps(
     connection: Connection, moves: Sequence[LedgerMove], position: Position
-) -> list[dict[str, Any]]:
-    """Gives the days on which the moves take or free time, each with the last move that does."""
-    if not moves:
-        return []
+) -> dict[str, Any]:
+    """Gives the days on which the moves take or free time, each with the last move that does, in
+    columns.
+    """
     keys = {
         "tenant_ids": [move.tenant for move in moves],
         "ids": [move.allocation.id for move in moves],
     }
-    days: dict[tuple[str, str], set[int]] = {}
+    known: dict[tuple[str, str], tuple[int, Span]] = {}
     for row in await fetch(connection, PRIOR, keys):
         span = Span(floor_minute(row["occupied_start"]), ceil_minute(row["occupied_end"]))
-        days[row["tenant_id"], row["id"]] = set(span.days())
+        known[row["tenant_id"], row["id"]] = (row["version"], span)
     stamps: dict[tuple[str, int], str] = {}
     for move in moves:
+        key, said = (move.tenant, move.allocation.id), move.allocation
+        version, before = known.get(key, (0, said.occupied))
         # Where it was before as well: what it leaves becomes free.
-        touched = days.setdefault((move.tenant, move.allocation.id), set())
-        touched.update(move.allocation.occupied.days())
-        stamp = position.stamp(move.position)
-        stamps.update(((move.tenant, day), stamp) for day in touched)
-    return [bound(tenant, {"day": day, "stamp": stamp}) for (tenant, day), stamp in stamps.items()]
+        for day in (*before.days(), *said.occupied.days()):
+            stamps[move.tenant, day] = position.stamp(move.position)
+        if said.version > version:
+            known[key] = (said.version, said.occupied)
+    return {
+        "tenant_ids": [tenant for tenant, _ in stamps],
+        "days": [day for _, day in stamps],
+        "stamps": list(stamps.values()),
+    }
+
+
+def _newest(moves: Sequence[LedgerMove]) -> list[dict[str, Any]]:
+    """Gives the last version of each allocation, as if they were applied one after the other."""
+    found: dict[tuple[str, str], Allocation] = {}
+    for move in moves:
+        key, said = (move.tenant, move.allocation.id), move.allocation
+        known = found.get(key)
+        if known is None:
+            found[key] = said
+        elif said.version > known.version:
+            found[key] = replace(said, booked_at=known.booked_at or said.booked_at)
+    return [bound(tenant, allocation_values(said)) for (tenant, _), said in found.items()]
+
+
+def _generations(moves: Sequence[LedgerMove]) -> dict[str, Any]:
+    """Gives the highest generation of each resource, in columns."""
+    highest: dict[tuple[str, str], int] = {}
+    for move in moves:
+        for resource_id, generation in move.generations.items():
+            key = (move.tenant, resource_id)
+            highest[key] = max(generation, highest.get(key, 0))
+    return {
+        "tenant_ids": [tenant for tenant, _ in highest],
+        "resource_ids": [resource_id for _, resource_id in highest],
+        "generations": list(highest.values()),
+    }
