@@ -181,5 +181,6 @@ async def postgres_program(
         # The children of a killed one take a moment to notice, and hold its memory until then.
         attempts_max=STARTS_MAX,
         user=layout.user,
+        store=layout.data,
     )
     return program, url

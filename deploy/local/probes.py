@@ -1,11 +1,13 @@
 """The questions that tell whether a server is ready to work, not merely listening."""
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from deploy.local.errors import StackError
 
 PROBE_TIMEOUT_SECONDS = 1.0
+ANSWER_BYTES_MAX = 16 * 1024
 
 
 async def exchange(address: str, question: bytes, size: int) -> bytes:
@@ -35,10 +37,21 @@ async def listens(address: str) -> bool:
     return True
 
 
+async def http_answer(address: str, path: str, size: int) -> bytes:
+    """Returns the beginning of the answer to GET of the path; empty if there is none."""
+    question = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    return await exchange(address, question.encode(), size)
+
+
 async def http_ok(address: str, path: str) -> bool:
     """Tells whether GET of the path is answered with 200."""
-    question = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    return (await exchange(address, question.encode(), 64)).startswith(b"HTTP/1.1 200")
+    return (await http_answer(address, path, 64)).startswith(b"HTTP/1.1 200")
+
+
+async def http_says(address: str, path: str, phrases: Sequence[str]) -> bool:
+    """Tells whether one of the phrases is in the answer to GET of the path."""
+    answer = await http_answer(address, path, ANSWER_BYTES_MAX)
+    return any(phrase.encode() in answer for phrase in phrases)
 
 
 async def valkey_ok(address: str, password: str) -> bool:

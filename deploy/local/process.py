@@ -1,9 +1,12 @@
-"""Starts programs, waits until they are ready, starts dead ones again, and stops them together."""
+"""Starts programs, waits until they are ready, starts dead or stuck ones again, and stops them
+together.
+"""
 
 import asyncio
 import collections
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -20,6 +23,14 @@ STOP_TIMEOUT_SECONDS = 10.0
 RESTARTS_MAX = 8
 RESTARTS_WINDOW_SECONDS = 60.0
 RESTART_PAUSE_SECONDS = 0.2
+# What a disk must have free before a program that writes to it is started again, and how often
+# that is looked at.
+ROOM_BYTES_LEAST = 32 * 1024 * 1024
+ROOM_POLL_SECONDS = 0.5
+STUCK_POLL_SECONDS = 2.0
+# A program that was just started is left alone for so long: being stuck alone never makes as many
+# deaths as end the stack.
+STUCK_AFTER_SECONDS = 10.0
 LOG_TAIL_LINES = 15
 
 Report = Callable[[str], None]
@@ -38,6 +49,15 @@ class Program:
     attempts_max: int = 1
     # User and group number to run as; None keeps the runner's.
     user: tuple[int, int] | None = None
+    # Where it writes; while that disk is full it is not started again.
+    store: Path | None = None
+    # Tells that it runs on and will do no more work until it is started again.
+    stuck: Callable[[], Awaitable[bool]] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is space left where it writes."""
+        return self.store is None or shutil.disk_usage(self.store).free >= ROOM_BYTES_LEAST
 
 
 def launched(command: tuple[str, ...], stop_signal: int, user: tuple[int, int] | None) -> list[str]:
@@ -140,8 +160,7 @@ class Keeper:
             StackError: it died too often in too short a time.
         """
         while True:
-            assert self._process is not None
-            code = await self._process.wait()
+            code = await self._ended()
             if self._stopping:
                 return
             age_seconds = time.monotonic() - self._started[0]
@@ -149,15 +168,48 @@ class Keeper:
                 raise StackError(self._explain(f"died {RESTARTS_MAX} times in {age_seconds:.0f} s"))
             self._report(f"{self.program.name} ended ({code}); starting it again")
             await asyncio.sleep(RESTART_PAUSE_SECONDS * (len(self._started) - 1))
+            await self._room()
             # One that cannot start yet, such as PostgreSQL while its last children still end,
             # is one more death.
             with contextlib.suppress(StackError):
                 await self.start()
                 self._report(f"{self.program.name} is ready again")
 
+    async def _ended(self) -> int:
+        """Waits for the end of the program, and brings it about once the program is stuck."""
+        assert self._process is not None
+        watch = asyncio.create_task(self._end_when_stuck())
+        try:
+            return await self._process.wait()
+        finally:
+            watch.cancel()
+
+    async def _end_when_stuck(self) -> None:
+        while self.program.stuck is not None:
+            await asyncio.sleep(STUCK_POLL_SECONDS)
+            old = time.monotonic() - self._started[-1] >= STUCK_AFTER_SECONDS
+            # Without space it would be stuck again; until then it may still be read.
+            if old and await self.program.stuck() and self.program.has_room:
+                self._report(f"{self.program.name} does no more until it is started again")
+                await self._end()
+                return
+
+    async def _room(self) -> None:
+        """Waits for space where the program writes: each start without any would be one death."""
+        told = False
+        while not self.program.has_room:
+            if not told:
+                self._report(f"{self.program.name} waits for space in {self.program.store}")
+                told = True
+            await asyncio.sleep(ROOM_POLL_SECONDS)
+
     async def stop(self) -> None:
-        """Asks the program to stop and returns when it has; insists after a while."""
+        """Asks the program to stop and returns when it has; it is not started again."""
         self._stopping = True
+        await self._end()
+
+    async def _end(self) -> None:
+        """Asks the program to end and returns when it has; insists after a while."""
         process = self._process
         if process is None or process.returncode is not None:
             return

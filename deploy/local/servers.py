@@ -25,6 +25,10 @@ EXTERNAL = {
 PORTS_OF = {"postgres": ("postgres",), "nats": ("nats", "nats-monitor"), "valkey": ("valkey",)}
 
 NATS_READY_PATH = "/healthz?js-enabled-only=true"
+# What NATS says of its health once a write failed for want of space: the stream stays shut, or all
+# of JetStream, also when there is space again.
+NATS_HEALTH_PATH = "/healthz"
+NATS_SHUT = ("write error", "not enabled")
 
 NATS_CONFIGURATION = """\
 # Written at each start of the stack.
@@ -92,6 +96,8 @@ def nats_program(run: RunDir, ports: Ports, password: str) -> Program:
         name="nats",
         command=(str(nats_path()), "-c", str(configuration)),
         ready=partial(probes.http_ok, ports.address("nats-monitor"), NATS_READY_PATH),
+        store=store,
+        stuck=partial(probes.http_says, ports.address("nats-monitor"), NATS_HEALTH_PATH, NATS_SHUT),
     )
 
 

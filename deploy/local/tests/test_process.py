@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,44 @@ async def test_a_program_dies_with_its_runner(run: RunDir) -> None:
     await ended.wait()
     pid = int(pid_file.read_text())
     await until(lambda: birth(pid) is None)
+
+
+async def test_a_program_that_is_stuck_is_started_again(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "STUCK_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(process, "STUCK_AFTER_SECONDS", 0.1)
+    stuck = run.path / "stuck"
+
+    async def is_stuck() -> bool:
+        return await asyncio.to_thread(stuck.exists)
+
+    async with group(run) as programs:
+        await programs.start(replace(sleeper(run), stuck=is_stuck))
+        first = programs.pids["sample"]
+        await asyncio.sleep(0.3)
+        assert programs.pids["sample"] == first
+        stuck.touch()
+        await until(lambda: birth(first) is None)
+        stuck.unlink()
+        await until(lambda: programs.pids["sample"] != first)
+        assert birth(programs.pids["sample"])
+
+
+async def test_without_space_a_program_is_not_started_again(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each start would be a death, and so many of them the end of the stack."""
+    monkeypatch.setattr(process, "ROOM_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(process, "ROOM_BYTES_LEAST", 2**62)
+    reports: list[str] = []
+    async with Group(run=run, changed=lambda: None, report=reports.append) as programs:
+        await programs.start(replace(sleeper(run), store=run.path))
+        first = programs.pids["sample"]
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: any("waits for space" in one for one in reports))
+        await asyncio.sleep(0.2)
+        assert programs.pids["sample"] == first
+        monkeypatch.setattr(process, "ROOM_BYTES_LEAST", 0)
+        await until(lambda: programs.pids["sample"] != first)
+        assert birth(programs.pids["sample"])

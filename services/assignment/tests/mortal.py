@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.local.database import create_database, set_up
 from deploy.local.ports import Ports
 from deploy.local.postgres import postgres_program
-from deploy.local.process import Program, launched
+from deploy.local.process import Group, Program, Report, launched
 from deploy.local.rundir import RunDir
 from deploy.local.servers import nats_program
 
@@ -110,17 +110,31 @@ async def mortal_postgres(
 @asynccontextmanager
 async def mortal_nats(path: Path) -> AsyncIterator[Mortal]:
     """Makes and starts one in a directory of its own, configured as the stack's."""
-    run = RunDir(path)
-    run.prepare()
-    ports = Ports({"nats": free_port(), "nats-monitor": free_port()})
-    password = run.secrets()["nats"]
-    program = nats_program(run, ports, password)
-    server = Mortal(program, f"nats://fairslot:{password}@{ports.address('nats')}")
+    _, server = nats_in(path)
     await server.start()
     try:
         yield server
     finally:
         await server.kill()
+
+
+@asynccontextmanager
+async def kept_nats(path: Path, report: Report) -> AsyncIterator[str]:
+    """Runs one as the stack's runner keeps it; yields its URL."""
+    run, server = nats_in(path)
+    async with Group(run=run, changed=lambda: None, report=report) as group:
+        await group.start(server.program)
+        yield server.url
+
+
+def nats_in(path: Path) -> tuple[RunDir, Mortal]:
+    """Prepares a server of streams in a directory of its own."""
+    run = RunDir(path)
+    run.prepare()
+    ports = Ports({"nats": free_port(), "nats-monitor": free_port()})
+    password = run.secrets()["nats"]
+    program = nats_program(run, ports, password)
+    return run, Mortal(program, f"nats://fairslot:{password}@{ports.address('nats')}")
 
 
 def move_to(place: Path, directory: Path, user: tuple[int, int] | None) -> None:
