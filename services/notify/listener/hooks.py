@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
+from itertools import islice
 
 import nats.errors
 import psycopg
@@ -19,7 +20,7 @@ from kit.fault import Unavailable
 from kit.logs import logger
 from services.notify.domain import Change, Kind, Message, Topic
 from services.notify.rules import message_of
-from services.notify.senders import EVENT_ID, FEED, FEED_SUBJECTS
+from services.notify.senders import FEED, FEED_SUBJECTS
 from services.notify.store import Outgoing, ReadTo
 
 log = logger("notify")
@@ -77,14 +78,15 @@ class HookListener:
 def messages_of(event: Event) -> Iterator[Message]:
     """Yields a message for each change of an entry; one that cannot be read is logged."""
     try:
-        changes = events_pb2.ChangesPublished.FromString(event.body).changes
-        read = [_change(change) for change in changes]
+        bundle = events_pb2.ChangesPublished.FromString(event.body)
+        read = [_change(change) for change in bundle.changes]
     except (DecodeError, ValueError) as error:
         log.error("an entry is left out of webhooks", position=event.position, exc_info=error)
         return
-    event_id = event.headers.get(EVENT_ID, "")
-    for index, change in enumerate(read):
-        yield message_of(event.tenant, event_id, index, change)
+    changes = iter(read)
+    for told in bundle.events:
+        for index, change in enumerate(islice(changes, told.change_count)):
+            yield message_of(event.tenant, told.id, index, change)
 
 
 def _change(message: planner_pb2.Change) -> Change:

@@ -1,11 +1,10 @@
 """What leaves notify: entries of the feed, and webhooks."""
 
-from services.notify.senders.feed import EVENT_ID, FEED, FEED_SUBJECTS, FeedSender
+from services.notify.senders.feed import FEED, FEED_SUBJECTS, FeedSender
 from services.notify.senders.hooks import HookSender, open_hook_sender
 from services.notify.senders.whole import Lost
 
 __all__ = [
-    "EVENT_ID",
     "FEED",
     "FEED_SUBJECTS",
     "FeedSender",

@@ -1,14 +1,14 @@
-"""Writes changes to the feed: one entry per thing that happened, each saying how far was read."""
+"""Writes changes to the feed: entries of one tenant each, which say how far sources were read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fairslot.gateway.v1 import planner_pb2
 from fairslot.notify.v1 import events_pb2
 
-from kit.bus import Bus
+from kit.bus import MESSAGE_ID, Bus
 from kit.event import Event
 from services.notify.domain import Change
 from services.notify.senders.whole import publish_together
@@ -16,10 +16,13 @@ from services.notify.senders.whole import publish_together
 FEED = "FEED"
 FEED_SUBJECTS = ("fairslot.notify.v1.>",)
 SUBJECT = "fairslot.notify.v1.ChangesPublished"
-# The id of the domain event that an entry tells of.
-EVENT_ID = "Fairslot-Event"
-# How far each source was read when the entry was written, this event included, as JSON.
+# How far each source was read when the entry was written, all that was written with it included,
+# as JSON.
 READ = "Fairslot-Read"
+# What one entry holds at most: whoever resumes in the middle of it is told all of it again, and
+# NATS takes no more than 1 MiB.
+EVENTS_MAX = 64
+BYTES_MAX = 128 * 1024
 
 
 class FeedSender:
@@ -52,30 +55,41 @@ class FeedSender:
         return dict(self._read)
 
     async def publish(self, source: str, entries: Sequence[tuple[Event, Sequence[Change]]]) -> None:
-        """Writes what events of one source mean, in order; raises Lost if it was not taken."""
+        """Writes what events of one source mean, each tenant's in order; raises Lost if it was not
+        taken.
+        """
         if not entries:
             return
-        outgoing = []
+        self._read[source] = entries[-1][0].position
+        headers = {READ: json.dumps(self._read, separators=(",", ":"))}
+        tenants: dict[str, list[tuple[Event, Sequence[Change]]]] = {}
         for event, changes in entries:
-            self._read[source] = event.position
-            headers = {
-                EVENT_ID: event.headers.get("Nats-Msg-Id", ""),
-                READ: json.dumps(self._read, separators=(",", ":")),
-            }
-            outgoing.append(Event(f"{SUBJECT}.{event.tenant}", encoded(changes), headers))
+            tenants.setdefault(event.tenant, []).append((event, changes))
+        outgoing = [
+            Event(f"{SUBJECT}.{tenant}", bundle.SerializeToString(), headers)
+            for tenant, told in tenants.items()
+            for bundle in bundled(told)
+        ]
         self._last = await publish_together(self._bus.client, outgoing, after=self._last)
 
 
-def encoded(changes: Sequence[Change]) -> bytes:
-    """Returns the changes as one message."""
+def bundled(
+    entries: Sequence[tuple[Event, Sequence[Change]]],
+) -> Iterator[events_pb2.ChangesPublished]:
+    """Yields what events of one tenant mean, as few messages as may be."""
     bundle = events_pb2.ChangesPublished()
-    for change in changes:
-        message = bundle.changes.add(
-            topic=change.topic,
-            kind=planner_pb2.Change.Kind.Value(change.kind),
-            id=change.id,
-            version=change.version,
-        )
-        message.payload.update(change.payload)
-        message.at.FromDatetime(change.at)
-    return bundle.SerializeToString()
+    for event, changes in entries:
+        if len(bundle.events) == EVENTS_MAX or bundle.ByteSize() > BYTES_MAX:
+            yield bundle
+            bundle = events_pb2.ChangesPublished()
+        bundle.events.add(id=event.headers.get(MESSAGE_ID, ""), change_count=len(changes))
+        for change in changes:
+            message = bundle.changes.add(
+                topic=change.topic,
+                kind=planner_pb2.Change.Kind.Value(change.kind),
+                id=change.id,
+                version=change.version,
+            )
+            message.payload.update(change.payload)
+            message.at.FromDatetime(change.at)
+    yield bundle
