@@ -12,6 +12,7 @@ from bench.ledger.pgbench import Rate, pgbench
 from bench.ledger.race import race_ledger, race_plain
 from bench.ledger.wire import wire
 from bench.table import Bench, Row
+from services.assignment.store.together import TOGETHER_MAX
 
 ROUNDS = 3
 SECONDS = 2
@@ -19,6 +20,8 @@ SECONDS = 2
 EACH = {8: 3000, 64: 600}
 # Where in the lanes' time the rounds begin.
 FIRST = {8: 0, 64: 20_000}
+# The database alone: with as many clients as keep it busy, and more requests than it places.
+CLIENTS_ALONE, EACH_ALONE = 4, 12_000
 POOL = 12
 RACERS = 8
 RACE_SECONDS = 5.0
@@ -34,11 +37,24 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         yield rate_row("booked without gRPC, 8 clients", ours, theirs, least=0.5)
         ours, theirs = await in_turns(measured, clients=64)
         yield rate_row("booked in groups, 64 clients", ours, theirs, least=1.0)
+        bench.say("the statements alone, many in a transaction")
+        name, first = "alone", FIRST[64] + 2 * ROUNDS * EACH[64]
+        measured.fill(name, each=EACH_ALONE, lanes=CLIENTS_ALONE)
+        alone = await pgbench(
+            measured,
+            name,
+            clients=CLIENTS_ALONE,
+            seconds=SECONDS,
+            first=first,
+            together=TOGETHER_MAX,
+        )
         bench.say("races for one slot")
         yield await race_row(measured)
     bench.say("Assign through gRPC on a whole stack")
     assigned, empty = await wire(clients=WIRE_CLIENTS, count=WIRE_COUNT)
     ratio = assigned.per_second / empty.per_second
+    # Were everything but the call and the statements free.
+    bound = alone.per_second / (alone.per_second + empty.per_second)
     yield Row(
         name=f"Assign through gRPC, {WIRE_CLIENTS} clients",
         value=assigned.per_second,
@@ -48,8 +64,10 @@ async def rows(bench: Bench) -> AsyncIterator[Row]:
         ratio=ratio,
         goal="at least 0.5 times its rate",
         reached=ratio >= 0.5,
-        note=f"{latency(assigned, empty)}; pgbench without gRPC has"
-        f" {theirs.per_second / empty.per_second:.2f} times its rate",
+        note=f"{latency(assigned, empty)}; the statements alone, one by one, have"
+        f" {theirs.per_second / empty.per_second:.2f} times its rate, {TOGETHER_MAX} in a"
+        f" transaction {alone.per_second / empty.per_second:.2f}; with an empty call each"
+        f" {bound:.2f}",
     )
 
 
