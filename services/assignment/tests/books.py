@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from kit.db import Pool, open_pool
+from services.assignment.app import SESSION
 from services.assignment.domain import (
     BookingRequest,
     Checks,
@@ -165,7 +167,9 @@ class Books:
 
 @asynccontextmanager
 async def open_books(url: str, *, size: int = 8) -> AsyncIterator[Books]:
-    async with open_pool(url, size=size, application="test", autocommit=True) as pool:
+    """Opens a ledger whose sessions are those of the service."""
+    session = make_conninfo(url, options=SESSION)
+    async with open_pool(session, size=size, application="test", autocommit=True) as pool:
         ledger = Ledger(pool)
         yield Books(ledger, Reads(pool), Moves(ledger, pool), pool)
 

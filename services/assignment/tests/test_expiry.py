@@ -58,6 +58,7 @@ async def test_confirms_around_the_end_behind_locks_are_never_late(books, ledger
     with psycopg.connect(ledger_database.admin_url) as admin:
         assert admin.execute(LATE).fetchall() == []
         assert admin.execute(EARLY).fetchall() == []
+    print(f"{ended.total()} confirms around the end of their holds: {dict(ended)}")
     # Both sides of the limit were met.
     assert set(ended) == {"OK", "HOLD_EXPIRED"}, ended
     assert violations(ledger_database.admin_url) == {}

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 import pytest
 
 from services.assignment.app import SESSION
+from services.assignment.domain import Checks, Limits
+from services.assignment.tests.books import Books, allocation_id, open_books, reason, slot
 
+BOOKED = 300
+# Rows that a call may read more: keys and steps of the tree lie otherwise in a larger table.
+MORE_READ = 12
+READ = """
+SELECT coalesce(sum(idx_tup_read), 0) + (
+    SELECT coalesce(sum(seq_tup_read), 0) FROM pg_stat_user_tables
+    WHERE schemaname = 'assignment')
+FROM pg_stat_user_indexes WHERE schemaname = 'assignment'"""
 BY_KEY = {
     "SELECT * FROM assignment.allocation WHERE tenant_id = $1 AND allocation_id = $2": (
         "allocation_pkey"
@@ -30,3 +42,75 @@ def test_on_an_empty_ledger_what_is_looked_for_decides_the_index(ledger_database
     assert f"using {index} " in plan, plan
     assert "Filter: ((" not in plan, plan
     assert "Sort" not in plan, plan
+
+
+async def collide(books: Books, hours: float) -> None:
+    await books.assign("r1", at=slot(hours))
+    assert reason(await books.hold("r2", "r1", at=slot(hours))) == "SLOT_TAKEN"
+
+
+async def keep_limits(books: Books, hours: float) -> None:
+    """In a week of its own, as a week is what it looks at."""
+    day = 168 * hours
+    checks = Checks(limits={"r1": Limits(zone="Europe/Berlin", per_day=1)})
+    assert reason(await books.assign("r1", at=slot(day), checks=checks)) == "OK"
+    assert reason(await books.assign("r1", at=slot(day + 2), checks=checks)) == "NOT_AVAILABLE"
+
+
+async def confirm(books: Books, hours: float) -> None:
+    request = await books.request()
+    held = allocation_id(await books.hold("r1", at=slot(hours), request=request))
+    assert reason(await books.confirm(held)) == "OK"
+
+
+async def release(books: Books, hours: float) -> None:
+    held = allocation_id(await books.hold("r1", at=slot(hours)))
+    assert reason(await books.release(held)) == "OK"
+
+
+async def take_over(books: Books, hours: float) -> None:
+    """From a hold whose time is over."""
+    await books.hold("r1", at=slot(hours), ttl=0.001)
+    await asyncio.sleep(0.005)
+    assert reason(await books.hold("r1", at=slot(hours))) == "OK"
+
+
+async def move(books: Books, hours: float) -> None:
+    made = allocation_id(await books.assign("r1", at=slot(hours)))
+    assert reason(await books.reassign(made, "r2", at=slot(hours))) == "OK"
+    assert reason(await books.reassign(made, "r1", at=slot(hours))) == "OK"
+    assert reason(await books.complete(made)) == "OK"
+
+
+async def cancel(books: Books, hours: float) -> None:
+    request = await books.request()
+    made = allocation_id(await books.assign("r1", at=slot(hours), request=request))
+    assert reason(await books.cancel(made)) == "OK"
+
+
+async def read_by(books: Books, work, hours: float) -> int:
+    """How many rows of its tables and entries of its indexes some work reads."""
+    async with books.pool.connection() as connection:
+        before = await counted(connection)
+    await work(books, hours)
+    async with books.pool.connection() as connection:
+        return await counted(connection) - before
+
+
+async def counted(connection) -> int:
+    await connection.execute("SELECT pg_stat_force_next_flush()")
+    return int((await (await connection.execute(READ)).fetchone())[0])
+
+
+@pytest.mark.parametrize("work", [collide, keep_limits, confirm, release, take_over, move, cancel])
+async def test_no_call_reads_more_in_a_fuller_ledger(ledger_database, work):
+    async with open_books(ledger_database.url, size=1) as books:
+        # Plans are made now, and kept.
+        for number in range(6):
+            await work(books, 2 * number)
+        first = await read_by(books, work, 20)
+        for number in range(BOOKED):
+            await books.assign("r1", "r2", at=slot(100 + 2 * number))
+        last = await read_by(books, work, 22)
+    print(f"{work.__name__} reads {first}, and {last} once there are {BOOKED} more")
+    assert last <= first + MORE_READ

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -24,14 +25,24 @@ LONG = pytest.mark.soak
 
 @pytest.mark.parametrize("rounds", [40, pytest.param(1000, marks=LONG)])
 async def test_of_32_racers_for_one_slot_one_wins(books, ledger_database, rounds):
+    took: list[float] = []
+
+    async def racer(at):
+        began = time.perf_counter()
+        outcome = await books.hold("r1", at=at)
+        took.append(time.perf_counter() - began)
+        return outcome
+
     for number in range(rounds):
         at = slot(number * 2)
-        outcomes = await asyncio.gather(*(books.hold("r1", at=at) for _ in range(RACERS)))
+        outcomes = await asyncio.gather(*(racer(at) for _ in range(RACERS)))
         assert Counter(map(reason, outcomes)) == {"OK": 1, "SLOT_TAKEN": RACERS - 1}
         winner = next(o.allocation for o in outcomes if o.allocation)
         loser = next(o.refusal for o in outcomes if o.refusal)
         assert loser.metadata["assignment_id"] == winner.id
         assert loser.metadata["resource_id"] == "r1"
+    p99 = sorted(took)[len(took) * 99 // 100] * 1000
+    print(f"{rounds} races of {RACERS}, one winner each, p99 {p99:.0f} ms")
     assert violations(ledger_database.admin_url) == {}
     assert deadlocks(ledger_database.admin_url) == 0
 
@@ -45,18 +56,22 @@ async def test_plans_of_several_resources_in_any_order_are_taken_whole(
 
     async def racer(seed: int) -> Counter:
         own = random.Random(seed)
-        seen = Counter()
+        seen, mine = Counter(), []
         for _ in range(turns):
+            # What is taken is given back, or nothing would be left to take.
+            if mine and own.random() < 0.5:
+                seen[reason(await books.cancel(mine.pop()))] += 1
             plan = own.sample(resources, own.randint(1, 4))
             # Few starts, overlapping by halves: most plans meet another.
             at = slot(own.randrange(12) / 2)
             outcome = await books.assign(*plan, at=at)
             seen[reason(outcome)] += 1
-            if outcome.allocation and own.random() < 0.7:
-                seen[reason(await books.cancel(outcome.allocation.id))] += 1
+            if outcome.allocation:
+                mine.append(outcome.allocation.id)
         return seen
 
     total = sum(await asyncio.gather(*(racer(rng.random()) for _ in range(16))), Counter())
+    print(f"{total.total()} writes of 16 clients: {dict(total)}")
     assert set(total) == {"OK", "SLOT_TAKEN"}
     assert violations(ledger_database.admin_url) == {}
     assert deadlocks(ledger_database.admin_url) == 0
@@ -90,13 +105,15 @@ async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_data
     for number in range(rounds):
         request = await books.request()
         ttl = rng.choice((0.004, 0.02, 60.0))
-        held = allocation_id(await books.hold("r1", at=slot(number * 2), request=request, ttl=ttl))
+        # A place of its own, inside the window of its request.
+        mine, at = f"r{number % 8}", slot(number // 8 * 2)
+        held = allocation_id(await books.hold(mine, at=at, request=request, ttl=ttl))
         await asyncio.sleep(rng.random() * 0.01)
         confirmed, released, cancelled, taken, closed = await asyncio.gather(
             books.confirm(held),
             books.release(held),
             books.cancel(held),
-            books.hold("r1", at=slot(number * 2)),
+            books.hold(mine, at=at),
             books.cancel_request(request),
         )
         found = await books.reads.allocation("acme", held)
@@ -114,6 +131,7 @@ async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_data
             assert reason(closed) == "REQUEST_NOT_OPEN"
         if reason(taken) == "OK":
             assert state in ("RELEASED", "EXPIRED", "CANCELLED")
+    print(f"{rounds} holds ended: {dict(ends)}")
     assert len(ends) >= 2, ends
     assert violations(ledger_database.admin_url) == {}
     assert deadlocks(ledger_database.admin_url) == 0
@@ -124,7 +142,7 @@ async def test_a_hold_ends_in_one_way_however_many_pull_at_it(books, ledger_data
 async def test_assignments_that_swap_and_are_pulled_at_end_in_one_way(
     books, ledger_database, turns
 ):
-    rng = random.Random(11)
+    rng, seen = random.Random(11), Counter()
     resources = [f"r{n}" for n in range(5)]
     names = []
     for number in range(6):
@@ -141,8 +159,9 @@ async def test_assignments_that_swap_and_are_pulled_at_end_in_one_way(
             plan = rng.sample(resources, rng.randint(1, 3))
             works.append(books.reassign(name, *plan, at=slot(rng.randrange(12) / 2)))
             works.append(books.reassign(name, *plan[:1], at=slot(rng.randrange(12) / 2)))
-        outcomes = await asyncio.gather(*works)
-        assert {reason(outcome) for outcome in outcomes} <= {"OK", "SLOT_TAKEN"}
+        seen.update(map(reason, await asyncio.gather(*works)))
+        assert set(seen) <= {"OK", "SLOT_TAKEN"}
+    print(f"{turns} turns of moves and holds at once: {dict(seen)}")
     for name in names:
         moved, cancelled, completed = await asyncio.gather(
             books.reassign(name, rng.choice(resources), at=slot(rng.randrange(12))),

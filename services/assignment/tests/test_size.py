@@ -7,9 +7,7 @@ from statistics import median
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
-from services.assignment.app import SESSION
 from services.assignment.tests.books import open_books, slot
 
 RESOURCES = 2000
@@ -80,8 +78,8 @@ async def test_a_large_ledger_is_as_quick_as_an_empty_one(database, millions):
         sizes = admin.execute(SIZES).fetchall()
     took: tuple[list[float], list[float]] = ([], [])
     async with (
-        open_books(make_conninfo(empty.url, options=SESSION)) as small_books,
-        open_books(make_conninfo(large.url, options=SESSION)) as large_books,
+        open_books(empty.url) as small_books,
+        open_books(large.url) as large_books,
     ):
         # In turns, so that both meet the same machine; the first turn warms up.
         for turn in range(TURNS):
