@@ -11,7 +11,7 @@ from services.assignment.app import SESSION
 from services.assignment.domain import Checks, Limits
 from services.assignment.tests.books import Books, allocation_id, open_books, reason, slot
 
-BOOKED = 300
+BOOKED = 120
 # Rows that a call may read more: keys and steps of the tree lie otherwise in a larger table.
 MORE_READ = 12
 READ = """

@@ -61,27 +61,20 @@ async def test_a_decision_says_who_decided_what_and_what_was_taken(stage, told, 
 
 async def test_what_was_told_is_not_told_again(stage, told, kept):
     """The ledger's stream is read from its beginning now and then, also after the outbox forgot."""
-    first = (await stage.rank(booking_request_id="q1")).candidates[0]
+    first, second = (await stage.rank(booking_request_id="q1", limit=2)).candidates
     made = await stage.commit(first, booking_request_id="q1")
     await told.until(lambda: told.events)
     with psycopg.connect(kept.admin_url) as admin:
         admin.execute("DELETE FROM matching.outbox WHERE tenant_id = %s", (stage.tenant,))
+    same = {"assignment_id": made, "booking_request_id": "q1"}
     for _ in range(2):
-        await stage.tell(first, first.resource_ids, assignment_id=made, booking_request_id="q1")
-    last = await stage.commit(first, booking_request_id="q1")
-    await told.until(lambda: told.of(last))
-    assert [event.aggregate for event in told.events] == [made, last]
-    assert linked(kept, stage.tenant) == [made, last]
-
-
-async def test_moving_an_assignment_is_no_decision_of_its_ranking(stage, told, kept):
-    first, second = (await stage.rank(booking_request_id="q1", limit=2)).candidates
-    made = await stage.commit(first, booking_request_id="q1")
-    moved = {"assignment_id": made, "previous_state": State.ASSIGNED}
-    await stage.tell(second, second.resource_ids, booking_request_id="q1", **moved)
+        await stage.tell(first, first.resource_ids, **same)
+    # To move it is no decision of the ranking that it was made by.
+    await stage.tell(second, second.resource_ids, previous_state=State.ASSIGNED, **same)
     last = await stage.commit(second, booking_request_id="q1")
     await told.until(lambda: told.of(last))
     assert [event.aggregate for event in told.events] == [made, last]
+    assert linked(kept, stage.tenant) == [made, last]
 
 
 def test_decisions_are_counted_as_they_leave():
