@@ -1,5 +1,6 @@
 """Decisions are events like any other: each is told once, by the transaction that keeps it."""
 
+import uuid
 from datetime import UTC, datetime
 
 import psycopg
@@ -8,10 +9,22 @@ from prometheus_client import CollectorRegistry
 
 from services.matching.senders import encode
 from services.matching.store import DecisionMetrics
+from services.matching.store.decisions import LINK
 from services.matching.tests.stage import State, on_stage
 from services.matching.tests.telling import DECIDED, listening
 from services.matching.tests.test_decisions import uneven
 
+OTHERS = 3000
+RANKINGS = """
+INSERT INTO matching.ranking (tenant_id, id, at, policy, service_type_id, booking_request_id, pick,
+  places, inputs)
+SELECT %s, gen_random_uuid(), now(), 'v2', 'course', 'q' || n, '{}', ARRAY['ada@' || n], ''
+FROM generate_series(1, %s) AS n
+"""
+READ = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables
+WHERE schemaname = 'matching' AND relname = 'ranking'
+"""
 LINKED = "SELECT assignment_id FROM matching.decision WHERE tenant_id = %s ORDER BY at"
 
 
@@ -75,6 +88,34 @@ async def test_what_was_told_is_not_told_again(stage, told, kept):
     await told.until(lambda: told.of(last))
     assert [event.aggregate for event in told.events] == [made, last]
     assert linked(kept, stage.tenant) == [made, last]
+
+
+def test_a_commit_is_not_looked_for_among_the_rankings_of_other_requests(kept):
+    tenant, now = f"links-{uuid.uuid4().hex[:10]}", datetime.now(UTC)
+    with psycopg.connect(kept.admin_url, autocommit=True) as admin:
+        admin.execute(RANKINGS, (tenant, OTHERS))
+
+    def read(worker) -> int:
+        worker.execute("SELECT pg_stat_force_next_flush()")
+        return worker.execute(READ).fetchone()[0]
+
+    with psycopg.connect(kept.worker_url, autocommit=True) as worker:
+        before = read(worker)
+        worker.execute(
+            LINK,
+            {
+                "tenant_id": tenant,
+                "assignment_id": "a1",
+                "booking_request_id": "q7",
+                "service_type_id": "course",
+                "resource_ids": ["ada"],
+                "start_at": now,
+                "at": now,
+                "place": "ada@7",
+            },
+        )
+        assert read(worker) - before < OTHERS // 10
+    assert linked(kept, tenant) == ["a1"]
 
 
 def test_decisions_are_counted_as_they_leave():
