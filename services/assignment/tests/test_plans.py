@@ -88,6 +88,11 @@ async def cancel(books: Books, hours: float) -> None:
     assert reason(await books.cancel(made)) == "OK"
 
 
+async def take_any(books: Books, hours: float) -> None:
+    await books.assign("r2", at=slot(hours))
+    assert reason(await books.assign("r2", "r1", any_of=True, at=slot(hours))) == "OK"
+
+
 async def read_by(books: Books, work, hours: float) -> int:
     """How many rows of its tables and entries of its indexes some work reads."""
     async with books.pool.connection() as connection:
@@ -102,15 +107,23 @@ async def counted(connection) -> int:
     return int((await (await connection.execute(READ)).fetchone())[0])
 
 
-@pytest.mark.parametrize("work", [collide, keep_limits, confirm, release, take_over, move, cancel])
+async def grow(books: Books) -> None:
+    """Books the two more, and others whose time nobody asks for later."""
+    for number in range(BOOKED):
+        await books.assign("r1", "r2", at=slot(100 + 2 * number))
+        await books.assign(f"x{number}")
+
+
+@pytest.mark.parametrize(
+    "work", [collide, keep_limits, confirm, release, take_over, move, cancel, take_any]
+)
 async def test_no_call_reads_more_in_a_fuller_ledger(ledger_database, work):
     async with open_books(ledger_database.url, size=1) as books:
         # Plans are made now, and kept.
         for number in range(6):
             await work(books, 2 * number)
         first = await read_by(books, work, 20)
-        for number in range(BOOKED):
-            await books.assign("r1", "r2", at=slot(100 + 2 * number))
+        await grow(books)
         last = await read_by(books, work, 22)
     print(f"{work.__name__} reads {first}, and {last} once there are {BOOKED} more")
     assert last <= first + MORE_READ
