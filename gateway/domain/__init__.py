@@ -1,7 +1,17 @@
 """The feed as watchers see it, and the bookings of outside calendars."""
 
 from gateway.domain.calendar import Booking, Happening, Known, Outcome, Received, Subject
-from gateway.domain.feed import Backlog, Entry, Mark, Position, Sign, latest
+from gateway.domain.feed import (
+    Backlog,
+    Entry,
+    Mark,
+    Position,
+    Sign,
+    bundle_of,
+    end_of,
+    latest,
+    number_of,
+)
 
 __all__ = [
     "Backlog",
@@ -15,5 +25,8 @@ __all__ = [
     "Received",
     "Sign",
     "Subject",
+    "bundle_of",
+    "end_of",
     "latest",
+    "number_of",
 ]

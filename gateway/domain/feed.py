@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 TOKEN = re.compile(r"^([0-9a-f]{8})-([0-9]{1,18})$")
+# Every change of the feed has a number of its own, so that whoever resumes is told nothing twice.
+# Each bundle has this many of them, which is more than NATS takes changes in one message.
+CHANGES_PER_BUNDLE = 1 << 16
 # A backlog that holds more than this part of its bound after packing would be packed at every step.
 PACKED_SHARE_MAX = 0.75
 
@@ -33,15 +36,28 @@ class Position:
         return cls(match[1], int(match[2])) if match else None
 
 
+def number_of(bundle: int, index: int) -> int:
+    """Returns the number of a bundle's change; `bundle` is its place in the stream, from 1."""
+    return bundle * CHANGES_PER_BUNDLE + index
+
+
+def end_of(bundle: int) -> int:
+    """Returns the number of whatever comes last in a bundle."""
+    return number_of(bundle + 1, 0) - 1
+
+
+def bundle_of(number: int) -> int:
+    """Returns the bundle that a number belongs to."""
+    return number // CHANGES_PER_BUNDLE
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One change, ready to be sent to any number of watchers."""
 
     epoch: str
-    # Where its bundle stands in the feed.
+    # Where it stands in the feed.
     number: int
-    # Where a watcher that has seen it may resume: before its bundle, unless it is the last of it.
-    resume_number: int
     topic: str
     # Which thing it is about.
     key: str
@@ -51,7 +67,7 @@ class Entry:
     @property
     def position(self) -> Position:
         """Where a watcher that has seen it may resume."""
-        return Position(self.epoch, self.resume_number)
+        return Position(self.epoch, self.number)
 
 
 class Sign(Enum):

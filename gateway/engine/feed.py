@@ -30,7 +30,7 @@ class Source(Protocol):
         ...
 
     async def newest(self, tenant: str) -> int:
-        """Returns the number of the tenant's newest entry; 0 if it has none."""
+        """Returns the number of the tenant's newest entry, or the one before all numbers."""
         ...
 
     def follow(self, tenant: str, *, after: Position) -> AsyncGenerator[Sequence[Entry], None]:
@@ -149,7 +149,6 @@ class Feed:
             crowded = {watcher for watcher in crowded if watcher.crowded}
 
     def _take(self, entry: Entry) -> None:
-        # In the middle of a bundle the rest of it is still to come.
         self.position = entry.position
         self._recent.append(entry)
         if len(self._recent) > RECENT_MAX:

@@ -14,7 +14,7 @@ from fairslot.gateway.v1 import planner_pb2
 from fairslot.notify.v1 import events_pb2
 from google.protobuf.message import DecodeError
 
-from gateway.domain import Entry, Position
+from gateway.domain import Entry, Position, bundle_of, end_of, number_of
 from kit.bus import Bus
 from kit.event import Event
 from kit.fault import Unavailable
@@ -38,13 +38,13 @@ class FeedPeer:
         """Returns the feed's epoch and the first and last number it still has."""
         async with _reading():
             first, last = await self._bus.bounds(FEED)
-            return await self._epoch(), first, last
+            return await self._epoch(), number_of(first, 0), end_of(last)
 
     async def newest(self, tenant: str) -> int:
-        """Returns the number of the tenant's newest entry; 0 if it has none."""
+        """Returns the number of the tenant's newest entry, or the one before all numbers."""
         async with _reading():
             event = await self._bus.last(FEED, f"{SUBJECT}.{tenant}")
-            return event.position if event else 0
+            return end_of(event.position if event else 0)
 
     async def ready(self) -> None:
         """Passes if the feed can be read: a health check."""
@@ -54,14 +54,20 @@ class FeedPeer:
         self, tenant: str, *, after: Position
     ) -> AsyncGenerator[Sequence[Entry], None]:
         """Yields the tenant's entries after a position, in order; ends where the feed was lost."""
-        reached = after.number
+        # What was told of the bundle in which it stands is passed by.
+        reached = bundle_of(after.number + 1) - 1
         following = self._bus.follow(FEED, [f"{SUBJECT}.{tenant}"], after=reached)
         async with aclosing(cast(AsyncGenerator[list[Event], None], following)) as batches:
             async for batch in batches:
                 if batch[0].position <= reached:
                     return  # Numbers begin again: it was made anew.
                 reached = batch[-1].position
-                entries = [entry for event in batch for entry in entries_of(event, after.epoch)]
+                entries = [
+                    entry
+                    for event in batch
+                    for entry in entries_of(event, after.epoch)
+                    if entry.number > after.number
+                ]
                 if entries:
                     yield entries
 
@@ -88,13 +94,12 @@ def entries_of(event: Event, epoch: str) -> Iterator[Entry]:
         log.error("a bundle cannot be read", position=event.position, exc_info=error)
         return
     for index, change in enumerate(changes):
-        # Who resumes inside a bundle gets all of it again; the rest of it is never lost.
-        resume = event.position if index == len(changes) - 1 else event.position - 1
-        token = str(Position(epoch, resume)).encode()
+        last = index == len(changes) - 1
+        number = end_of(event.position) if last else number_of(event.position, index)
+        token = str(Position(epoch, number)).encode()
         yield Entry(
             epoch=epoch,
-            number=event.position,
-            resume_number=resume,
+            number=number,
             topic=change.topic,
             key=_key(change),
             version=change.version,

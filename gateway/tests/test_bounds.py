@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.app import Settings
-from gateway.domain import Position
+from gateway.domain import Position, bundle_of
 from gateway.engine import Bounds, Hub
 from gateway.tests.feeds import Change, Watch, bundle, gateway, held, new_feed, settings
 from gateway.tests.test_watch import bundles, load, reason_of
@@ -87,7 +87,7 @@ async def test_who_never_reads_is_bounded_and_reloads_while_others_miss_nothing(
             told.append(await slow.next())
         assert [one.id for one in told[:-1]] == [f"t{n}" for n in range(len(told) - 1)]
         assert len(told) < 3000
-        resumed = Position.of(told[-1].position).number
+        resumed = bundle_of(Position.of(told[-1].position).number)
         rest = []
         while not rest or rest[-1].id != "t5999":
             rest.append(await slow.next())
@@ -251,7 +251,7 @@ async def test_a_gateway_told_to_go_says_where_everybody_stands(bus, servers, to
         began = time.monotonic()
         running.send_signal(signal.SIGTERM)
         last = await watch.next()
-        assert (last.kind, Position.of(last.position).number) == (Change.HEARTBEAT, 2)
+        assert (last.kind, bundle_of(Position.of(last.position).number)) == (Change.HEARTBEAT, 2)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await watch.next()
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -12,7 +12,6 @@ def entry(number, key="holds//a", version=None):
     return Entry(
         epoch=EPOCH,
         number=number,
-        resume_number=number,
         topic="holds",
         key=key,
         version=number if version is None else version,

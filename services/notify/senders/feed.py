@@ -19,8 +19,7 @@ SUBJECT = "fairslot.notify.v1.ChangesPublished"
 # How far each source was read when the entry was written, all that was written with it included,
 # as JSON.
 READ = "Fairslot-Read"
-# What one entry holds at most: whoever resumes in the middle of it is told all of it again, and
-# NATS takes no more than 1 MiB.
+# What one entry holds at most; NATS takes no more than 1 MiB.
 EVENTS_MAX = 64
 BYTES_MAX = 128 * 1024
 
