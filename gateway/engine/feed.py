@@ -13,11 +13,13 @@ from gateway.domain import Backlog, Entry, Mark, Position
 from gateway.domain.presence import TOPIC as PRESENCE
 from gateway.domain.presence import Glance, Glances, Untold
 
-# After this many entries in a row, watchers that are taking theirs are given time for it.
+# After this many entries in a row, watchers that are taking theirs are given time for it: so many
+# steps, and fewer where they take nothing. Counted in steps and not by a clock, as a process that
+# stands still gives nobody the chance to take.
 PACE_ENTRIES = 32
 PACE_STEP_SECONDS = 0.002
-PACE_SECONDS = 0.25
-STUCK_SECONDS = 0.05  # without taking anything
+PACE_STEPS = 125
+STUCK_STEPS = 25
 # What a reconnecting watcher finds in memory; older entries are read from the feed again.
 RECENT_MAX = 1_024
 
@@ -137,16 +139,18 @@ class Feed:
     async def _pace(self) -> None:
         """Waits a moment for those who are busy taking; for who is not quick enough, only once."""
         crowded = {watcher for watcher in self.watchers if watcher.crowded}
-        until = time.monotonic() + PACE_SECONDS
-        while crowded:
-            before = {watcher: watcher.taken for watcher in crowded}
-            look_at = time.monotonic() + STUCK_SECONDS
-            while crowded and time.monotonic() < look_at:
-                await asyncio.sleep(PACE_STEP_SECONDS)
-                crowded = {watcher for watcher in crowded if watcher.crowded}
-            for watcher in crowded:
-                watcher.lagging = watcher.taken == before[watcher] or time.monotonic() > until
+        before: dict[Watcher, int] = {}
+        for step in range(1, PACE_STEPS + 1):
+            if not crowded:
+                return
+            if step % STUCK_STEPS == 1:
+                before = {watcher: watcher.taken for watcher in crowded}
+            await asyncio.sleep(PACE_STEP_SECONDS)
             crowded = {watcher for watcher in crowded if watcher.crowded}
+            if step % STUCK_STEPS == 0:
+                for watcher in crowded:
+                    watcher.lagging = watcher.taken == before[watcher] or step == PACE_STEPS
+                crowded = {watcher for watcher in crowded if watcher.crowded}
 
     def _take(self, entry: Entry) -> None:
         self.position = entry.position
