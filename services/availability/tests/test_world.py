@@ -174,6 +174,27 @@ def test_told_equals_read_anew(seed: int) -> None:
         assert answer(truth.told, wanted, now) == answer(truth.anew(), wanted, now), f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_first_live_hold_of_a_span_is_known(seed: int) -> None:
+    random = Random(seed)
+    truth, now = Truth(random), NOW
+    for _ in range(80):
+        truth.book(now)
+        now += timedelta(minutes=random.choice([0, 0, 1, 7]))
+        truth.told.settle(now)
+        span, left_out = truth.span(), f"a{random.randint(0, 12)}"
+        live = [
+            one
+            for one in truth.allocations.values()
+            if one.state is AllocationState.HELD
+            and one.expires_at > now
+            and one.occupied.overlaps(span)
+        ]
+        assert truth.told.first_expiry(span) == min((one.expires_at for one in live), default=None)
+        rest = (one.expires_at for one in live if one.id != left_out)
+        assert truth.told.without(left_out).first_expiry(span) == min(rest, default=None)
+
+
 def test_a_kept_lane_ends_with_its_first_hold() -> None:
     truth = Truth(Random(0))
     held = Allocation(

@@ -1,10 +1,15 @@
-"""Fixtures of matching's tests: one database that all of them share, each with its own tenants."""
+"""Fixtures of matching's tests: one database that all share, and a team of trainers; each test has
+a tenant of its own.
+"""
 
+import asyncio
 from dataclasses import dataclass
 
+import grpc
 import pytest
 
 from deploy.local.database import create_database, drop_database, urls_of
+from services.matching.tests.trainers import Team
 
 
 @dataclass(frozen=True)
@@ -26,3 +31,13 @@ def kept(servers, role_secret, templates):
     urls = urls_of("matching", admin_url=url, secret=role_secret)
     yield Kept(urls.app, urls.worker, servers.nats_url, url)
     drop_database(servers.database_url, name)
+
+
+@pytest.fixture
+async def team(stack):
+    names = ("availability", "assignment", "matching")
+    channels = [grpc.aio.insecure_channel(stack.grpc[name]) for name in names]
+    made = Team(stack, channels)
+    await made.settle()
+    yield made
+    await asyncio.gather(*(channel.close() for channel in channels))

@@ -4,24 +4,13 @@ import asyncio
 import contextlib
 
 import grpc
-import pytest
 from fairslot.assignment.v1 import assignment_pb2, request_pb2
 from fairslot.matching.v1 import matching_pb2
 from google.type.interval_pb2 import Interval
 
-from services.matching.tests.test_together import SECONDS, Team, local
+from services.matching.tests.trainers import SECONDS, local
 
 State = matching_pb2.BatchItem.State
-
-
-@pytest.fixture
-async def team(stack):
-    names = ("availability", "assignment", "matching")
-    channels = [grpc.aio.insecure_channel(stack.grpc[name]) for name in names]
-    made = Team(stack, channels)
-    await made.settle()
-    yield made
-    await asyncio.gather(*(channel.close() for channel in channels))
 
 
 async def want(team, name, first, end):

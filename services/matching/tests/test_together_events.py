@@ -1,27 +1,14 @@
 """Decisions, assignments and conflicts are told alike: one reader follows a story by its ids."""
 
-import asyncio
-
 import grpc
 import pytest
 from fairslot.assignment.v1 import assignment_pb2, events_pb2
 
 from kit.bus import open_bus
 from services.matching.tests.telling import listening, said
-from services.matching.tests.test_together import Team
 from services.matching.tests.test_together_batch import plan, want
 
 State = events_pb2.AllocationChanged.State
-
-
-@pytest.fixture
-async def team(stack):
-    names = ("availability", "assignment", "matching")
-    channels = [grpc.aio.insecure_channel(stack.grpc[name]) for name in names]
-    made = Team(stack, channels)
-    await made.settle()
-    yield made
-    await asyncio.gather(*(channel.close() for channel in channels))
 
 
 @pytest.fixture
