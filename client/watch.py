@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -54,16 +54,18 @@ async def watching(
     )
     failures = 0
     while True:
-        question = WatchChangesRequest(topics=topics, resume_token=resume_token)
+        # A gateway that does not know of it yet tells changes one by one.
+        question = WatchChangesRequest(topics=topics, resume_token=resume_token, together=True)
         stream = opened(question, timeout=STREAM_SECONDS, metadata=metadata)
         guard = Guard(stream)
         try:
-            async for change in stream:
+            async for first in stream:
                 guard.heard()
                 failures = 0
-                resume_token = change.position or resume_token
-                if heartbeats or change.kind != Change.HEARTBEAT:
-                    yield change
+                for change in apart(first):
+                    resume_token = change.position or resume_token
+                    if heartbeats or change.kind != Change.HEARTBEAT:
+                        yield change
         except grpc.aio.AioRpcError as error:
             if error.code() not in RESUMABLE or failures >= FAILURES_MAX:
                 raise Refusal.of(error) from None
@@ -79,6 +81,15 @@ async def watching(
             raise Refusal("UNAVAILABLE", grpc.StatusCode.UNAVAILABLE, "the feed stays silent", {})
         longest_seconds = min(BACKOFF_FIRST_SECONDS * 2**failures, BACKOFF_MAX_SECONDS)
         await asyncio.sleep(rng.random() * longest_seconds)
+
+
+def apart(first: Change) -> Iterator[Change]:
+    """Yields the changes of one message, each by itself."""
+    more = list(first.more)
+    # Who reads the first one need not see the others in it.
+    first.ClearField("more")
+    yield first
+    yield from more
 
 
 class Guard:

@@ -199,10 +199,11 @@ async def test_reads_have_no_key() -> None:
 
 
 class Planner:
-    """Sends two changes per stream, then breaks it in the way given."""
+    """Sends two changes per stream, together if so made, then breaks it in the way given."""
 
-    def __init__(self, breaking: Callable[[Any], Any]) -> None:
+    def __init__(self, breaking: Callable[[Any], Any], *, together: bool = False) -> None:
         self.breaking = breaking
+        self.together = together
         self.tokens: list[str] = []
 
     async def watch(self, request: Any, context: Any) -> AsyncIterator[planner.Change]:
@@ -210,8 +211,16 @@ class Planner:
         self.tokens.append(request.resume_token)
         yield planner.Change(kind=planner.Change.HEARTBEAT, position=request.resume_token)
         at = int(request.resume_token or 0)
-        for position in (at + 1, at + 2):
-            yield planner.Change(kind=planner.Change.SAVED, position=str(position))
+        one, two = (
+            planner.Change(kind=planner.Change.SAVED, position=str(position))
+            for position in (at + 1, at + 2)
+        )
+        if self.together:
+            assert request.together
+            one.more.append(two)
+        yield one
+        if not self.together:
+            yield two
         await self.breaking(context)
 
 
@@ -229,15 +238,17 @@ async def fall_silent(context: Any) -> None:
     await asyncio.sleep(60)
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("breaking", [break_off, end, fall_silent])
 async def test_a_watch_resumes_after_the_last_change(
-    breaking: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    breaking: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, *, together: bool
 ) -> None:
     monkeypatch.setattr(watch_module, "SILENCE_SECONDS", 0.2)
-    plan = Planner(breaking)
+    plan = Planner(breaking, together=together)
     async with serving(watch_module.PATH, plan.watch) as url, open_channel(url) as channel:
         got = []
         async for change in Client(channel, token="t").watch(["holds"]):
+            assert not change.more
             got.append(change.position)
             if len(got) == 6:
                 break

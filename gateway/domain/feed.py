@@ -123,6 +123,17 @@ class Backlog:
             return mark
         return self.entries.popleft() if self.entries else None
 
+    def run(self, entries_max: int, bytes_max: int) -> list[Entry]:
+        """Returns the entries that are to be told next, as many as these bounds allow."""
+        taken: list[Entry] = []
+        if self.lost_at is None:
+            while self.entries and len(taken) < entries_max:
+                bytes_max -= len(self.entries[0].body)
+                if bytes_max < 0:
+                    break
+                taken.append(self.entries.popleft())
+        return taken
+
 
 def latest(entries: Iterable[Entry]) -> list[Entry]:
     """Returns the entry of the highest version for each thing, in feed order of what is kept."""

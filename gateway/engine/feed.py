@@ -20,6 +20,9 @@ PACE_ENTRIES = 32
 PACE_STEP_SECONDS = 0.002
 PACE_STEPS = 125
 STUCK_STEPS = 25
+# What one message to a watcher that takes changes together may hold beside its first change.
+TOGETHER_ENTRIES_MAX = 255
+TOGETHER_BYTES_MAX = 128 * 1024
 # What a reconnecting watcher finds in memory; older entries are read from the feed again.
 RECENT_MAX = 1_024
 
@@ -43,8 +46,9 @@ class Source(Protocol):
 class Watcher:
     """One stream being served."""
 
-    def __init__(self, *, topics: frozenset[str], bound: int) -> None:
+    def __init__(self, *, topics: frozenset[str], bound: int, together: bool = False) -> None:
         self.topics = topics
+        self.together = together
         self.after = 0  # entries up to this number were seen before
         self.backlog = Backlog(bound)
         self.untold = Untold()
@@ -102,6 +106,10 @@ class Watcher:
                 return None
             item = self._take()
         return item
+
+    def more(self) -> list[Entry]:
+        """Returns what may be told together with the entry that was taken last."""
+        return self.backlog.run(TOGETHER_ENTRIES_MAX, TOGETHER_BYTES_MAX) if self.together else []
 
     def _take(self) -> Entry | Mark | Glance | None:
         return self.backlog.take() or self.untold.take()

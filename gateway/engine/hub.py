@@ -39,6 +39,10 @@ class Bounds:
     stuck_seconds: float = 20.0  # for telling one thing; who reads nothing is cut off then
 
 
+# What a watcher is told at once: changes in order, or one of the others.
+Told = tuple[Entry, ...] | Mark | Glance
+
+
 class Hub:
     """Serves watches from as few subscriptions as there are tenants."""
 
@@ -106,11 +110,18 @@ class Hub:
             feed.glance(glance)
 
     async def watch(
-        self, *, tenant: str, topics: frozenset[str], token: str, silence_seconds: float = inf
-    ) -> AsyncGenerator[Entry | Mark | Glance, None]:
+        self,
+        *,
+        tenant: str,
+        topics: frozenset[str],
+        token: str,
+        silence_seconds: float = inf,
+        together: bool = False,
+    ) -> AsyncGenerator[Told, None]:
         """Yields what a watcher is to be told: first where it stands, then changes, for a while.
 
-        After `silence_seconds` without anything it is told that the feed is alive.
+        After `silence_seconds` without anything it is told that the feed is alive. Changes come
+        one by one, unless they may come together.
         """
         if self._leaving:
             raise Unavailable("UNAVAILABLE", "this gateway is leaving; watch again")
@@ -118,7 +129,8 @@ class Hub:
             raise Exhausted("RATE_LIMITED", "too many watches", retry_after_seconds=5)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        watcher = Watcher(topics=topics, bound=self._bounds.backlog_entries)
+        bound = self._bounds.backlog_entries
+        watcher = Watcher(topics=topics, bound=bound, together=together)
         self._watchers[watcher] = (current_call(), task)
         feed: Feed | None = None
         try:
@@ -138,7 +150,7 @@ class Hub:
 
     async def _told(
         self, feed: Feed, watcher: Watcher, token: str, silence_seconds: float
-    ) -> AsyncGenerator[Entry | Mark | Glance, None]:
+    ) -> AsyncGenerator[Told, None]:
         clock = asyncio.get_running_loop().time
         spread = self._chance.uniform(1 - LIFE_SPREAD, 1 + LIFE_SPREAD)
         ends_at = clock() + self._bounds.life_seconds * spread
@@ -146,7 +158,7 @@ class Hub:
         async with aclosing(self._beginning(feed, watcher, token)) as beginning:
             async for item in beginning:
                 seen = item.position
-                yield item
+                yield (item,) if isinstance(item, Entry) else item
         if self._leaving:
             watcher.leave()
         while not watcher.leaving and (left := ends_at - clock()) > 0:
@@ -156,6 +168,11 @@ class Hub:
                 break
             if isinstance(new, Glance):
                 yield replace(new, position=feed.position_for(watcher))
+                continue
+            if isinstance(new, Entry):
+                run = (new, *watcher.more())
+                seen = run[-1].position
+                yield run
                 continue
             # In silence all up to the feed's head has been told, or was not asked for.
             told = new or Mark(Sign.HEARTBEAT, feed.position_for(watcher))

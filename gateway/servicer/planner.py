@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Set
+from collections.abc import AsyncIterator, Collection, Sequence, Set
 from contextlib import aclosing
 from functools import cache
 from math import inf
@@ -16,7 +16,7 @@ from fairslot.matching.v1 import matching_pb2
 from fairslot.type.v1 import access_pb2
 from google.protobuf.descriptor_pool import Default
 
-from gateway.domain import Mark
+from gateway.domain import Entry, Mark
 from gateway.domain.presence import Glance
 from gateway.engine import Hub
 from gateway.peers import PresencePeer
@@ -37,6 +37,8 @@ READ_BY = {
     "presence": "fairslot.gateway.v1.PlannerService.TellPresence",
 }
 TOPIC = "feed"
+# The tag of Change.more on the wire: length-delimited.
+MORE_TAG = bytes([planner_pb2.Change.MORE_FIELD_NUMBER << 3 | 2])
 # Loaded for the contracts that they declare.
 LOADED = (assignment_pb2, request_pb2, catalog_pb2, schedule_pb2, matching_pb2)
 
@@ -80,13 +82,14 @@ class PlannerServicer:
                 if request.HasField("heartbeat")
                 else inf
             ),
+            together=request.together,
         )
         async with aclosing(watching) as told:
             async for item in told:
                 if isinstance(item, Mark):
                     yield self._sign(item)
                 else:
-                    yield _placed(item) if isinstance(item, Glance) else item.body
+                    yield _placed(item) if isinstance(item, Glance) else _joined(item)
 
     async def tell_presence(
         self,
@@ -132,6 +135,22 @@ def readers(method: str) -> frozenset[str]:
     options = Default().FindMethodByName(method).GetOptions()
     name = access_pb2.Access.Role.Name
     return frozenset(name(role).lower() for role in options.Extensions[access_pb2.access].roles)
+
+
+def _joined(run: Sequence[Entry]) -> bytes:
+    first, *more = run
+    if not more:
+        return first.body
+    parts = [first.body]
+    for entry in more:
+        parts += (MORE_TAG, varint(len(entry.body)), entry.body)
+    return b"".join(parts)
+
+
+def varint(number: int) -> bytes:
+    """Returns a length as Protobuf writes it: seven bits to a byte, the lowest first."""
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
 
 
 def _placed(glance: Glance) -> bytes:

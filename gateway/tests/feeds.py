@@ -60,10 +60,12 @@ async def gateway(servers, tokens, **more: object) -> AsyncIterator[str]:
 class Watch:
     """One watcher on a connection of its own."""
 
-    def __init__(self, address, token, *, resume="", topics=(), options=()):
+    def __init__(self, address, token, *, resume="", topics=(), options=(), together=False):
         own = ("grpc.use_local_subchannel_pool", 1)
         self.channel = grpc.aio.insecure_channel(address, options=(own, *options))
-        request = planner_pb2.WatchChangesRequest(topics=topics, resume_token=resume)
+        request = planner_pb2.WatchChangesRequest(
+            topics=topics, resume_token=resume, together=together
+        )
         stub = planner_pb2_grpc.PlannerServiceStub(self.channel)
         self.call = stub.WatchChanges(request, metadata=(("authorization", f"Bearer {token}"),))
 

@@ -1,9 +1,11 @@
 """Positions and backlogs: bounded, in order, and never silently incomplete."""
 
+from fairslot.gateway.v1.planner_pb2 import Change
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain import Backlog, Entry, Mark, Position, Sign, latest
+from gateway.servicer.planner import varint
 
 EPOCH = "0123abcd"
 
@@ -15,7 +17,7 @@ def entry(number, key="holds//a", version=None):
         topic="holds",
         key=key,
         version=number if version is None else version,
-        body=b"",
+        body=b"body",
     )
 
 
@@ -64,6 +66,27 @@ def test_too_many_things_mean_a_reload_and_then_what_came_after():
     assert backlog.take() == Mark(Sign.RESYNC, Position(EPOCH, 5))
     assert backlog.take() == entry(6, "6")
     assert not backlog
+
+
+def test_what_is_told_together_keeps_to_both_bounds_and_waits_for_a_reload():
+    backlog = Backlog(8)
+    for number in range(1, 7):
+        backlog.put(entry(number, str(number)))
+    size = len(entry(1, "1").body)
+    assert [one.number for one in backlog.run(2, 100 * size)] == [1, 2]
+    assert [one.number for one in backlog.run(100, 3 * size)] == [3, 4, 5]
+    backlog.lose(Position(EPOCH, 6))
+    backlog.put(entry(7, "7"))
+    assert backlog.run(100, 100 * size) == []
+    assert backlog.take() == Mark(Sign.RESYNC, Position(EPOCH, 6))
+    assert [one.number for one in backlog.run(100, 100 * size)] == [7]
+
+
+def test_lengths_are_written_as_protobuf_reads_them():
+    for length in (1, 127, 128, 300, 16_383, 16_384, 2**21):
+        change = Change(id="x" * length)
+        body = change.SerializeToString()
+        assert body == b"\x1a" + varint(length) + b"x" * length
 
 
 @given(

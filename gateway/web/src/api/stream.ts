@@ -21,7 +21,7 @@ export async function watch(
   }, LOOK_MS);
   try {
     const answer = await fetch(
-      `/v1/changes${query({ resumeToken: position, heartbeat: HEARTBEAT })}`,
+      `/v1/changes${query({ resumeToken: position, heartbeat: HEARTBEAT, together: "true" })}`,
       {
         headers: { accept: "text/event-stream", authorization: `Bearer ${token}` },
         signal: AbortSignal.any([stop, silence.signal]),
@@ -51,6 +51,10 @@ async function read(
     if (done) return;
     const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line.startsWith("data:")) take(JSON.parse(line.slice(5)));
+    for (const line of lines) {
+      if (!line.startsWith("data:")) continue;
+      const { more = [], ...first } = JSON.parse(line.slice(5));
+      for (const change of [first, ...more]) take(change);
+    }
   }
 }
