@@ -91,10 +91,15 @@ def change_of(event: Event) -> events_pb2.AllocationChanged | None:
         return None
 
 
+def made_by(message: events_pb2.AllocationChanged) -> bool:
+    """Returns whether a change made an assignment, and did not only move one."""
+    before, now = message.previous_state, message.state
+    return bool(now == CHANGED.State.ASSIGNED and before != CHANGED.State.ASSIGNED)
+
+
 def commit_of(tenant: str, message: events_pb2.AllocationChanged) -> Commit | None:
     """Returns the assignment that a change made; nothing if it made none."""
-    made = message.state == CHANGED.State.ASSIGNED
-    if not made or message.previous_state == CHANGED.State.ASSIGNED:
+    if not made_by(message):
         return None
     start: datetime = message.slot.start_time.ToDatetime(UTC)
     resource_ids = tuple(one.resource_id for one in message.resources)
@@ -115,6 +120,9 @@ def service_of(tenant: str, message: events_pb2.AllocationChanged) -> Service | 
     if message.state not in (CHANGED.State.ASSIGNED, CHANGED.State.CANCELLED):
         return None
     assigned = message.state == CHANGED.State.ASSIGNED
+    if assigned and not message.request.customer_hash and made_by(message):
+        # For nobody that is known: there is nothing to note, and nothing was.
+        return None
     return Service(
         tenant=tenant,
         assignment_id=message.id,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -73,13 +74,21 @@ class CustomerRows:
 
 async def note(cursor: psycopg.AsyncCursor[Any], services: Sequence[Service]) -> None:
     """Takes over what the ledger told, in its order; telling it twice makes no difference."""
-    for one in services:
-        statement = CANCEL if not one.resource_ids else SERVE if one.customer_hash else MOVE
-        values = {
-            "tenant_id": one.tenant,
-            "assignment_id": one.assignment_id,
-            "customer_hash": one.customer_hash,
-            "resource_ids": list(one.resource_ids),
-            "start_at": one.start,
-        }
-        await cursor.execute(statement, values)
+    for statement, alike in groupby(services, key=_statement):
+        values = [
+            {
+                "tenant_id": one.tenant,
+                "assignment_id": one.assignment_id,
+                "customer_hash": one.customer_hash,
+                "resource_ids": list(one.resource_ids),
+                "start_at": one.start,
+            }
+            for one in alike
+        ]
+        await cursor.executemany(statement, values)
+
+
+def _statement(service: Service) -> str:
+    if not service.resource_ids:
+        return CANCEL
+    return SERVE if service.customer_hash else MOVE

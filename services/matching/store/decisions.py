@@ -229,9 +229,9 @@ class Records:
         moves on, together or not at all.
         """
         async with connection.transaction(), connection.cursor() as cursor:
-            for one in commits:
-                await cursor.execute(
-                    LINK,
+            await cursor.executemany(
+                LINK,
+                [
                     {
                         "tenant_id": one.tenant,
                         "assignment_id": one.assignment_id,
@@ -241,7 +241,9 @@ class Records:
                         "start_at": one.start,
                         "at": one.at,
                         "place": one.place,
-                    },
-                )
+                    }
+                    for one in commits
+                ],
+            )
             await note(cursor, services)
             await cursor.execute(MOVE, (LEDGER, position.made_at, position.number))
