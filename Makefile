@@ -13,6 +13,8 @@ GENERATED := gen/fairslot.binpb
 COMMAND := $(BIN)/fairslot
 PROTOS := $(shell find protos third_party -name '*.proto')
 
+# The Python that `make setup` uses; the quickest it finds unless named.
+PYTHON ?=
 # The example world of `make up`: training, fieldservice, restaurant, clinic or none.
 WORLD ?= training
 # How many processes, such as REPLICAS=availability=2,assignment=2; one of each unless named.
@@ -38,16 +40,18 @@ help: ## List the targets
 .PHONY: setup
 setup: $(COMMAND) ## Create .venv, install the pinned wheels and the command fairslot
 
-# The first Python on the path that is new enough and can make a venv with pip.
+# The first Python on the path that is new enough and can make a venv with pip, or a quicker one.
 $(INSTALLED): requirements.lock
 	@if ! $(PY) -c 'import pip' 2>/dev/null; then \
-	  for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
 	    if "$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	    then found="$$python"; break; fi; \
 	  done; \
 	  if [ -z "$${found:-}" ]; then \
 	    echo 'Fairslot needs Python 3.11 or newer with venv (on Debian: python3 python3-venv)' >&2; exit 1; \
 	  fi; \
+	  if [ -z '$(PYTHON)' ]; then found="$$("$$found" deploy/interpreter.py)"; fi; \
+	  echo "making $(VENV) with $$found ($$("$$found" --version))"; \
 	  "$$found" -m venv --clear $(VENV); \
 	fi
 	@echo 'installing the pinned wheels into $(VENV)'
