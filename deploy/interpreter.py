@@ -1,5 +1,5 @@
-"""Prints which Python to make the environment with: the one that runs this, or the one that came with
-the system where that is clearly quicker.
+"""Prints which Python to make the environment with: the one that runs this, or the system's own
+where that is clearly quicker.
 
 A Python that was built at home, by pyenv or asdf, mostly lacks the optimisation that distributions
 build theirs with; every service then needs half as much time again for each call. It is measured,
