@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ from deploy.local.tokens import Minter
 STACK_REPLICAS = "availability=2,assignment=2"
 # Webhooks of the tests go to receivers on this machine.
 STACK_ENV = {"FAIRSLOT_NOTIFY_WEBHOOK_NETWORKS": "127.0.0.0/8"}
+# Where data may lie in memory, and with how much room: what the servers of the tests write stays
+# far below it. A stack and whatever is killed or filled up keep theirs on the disk.
+MEMORY = "/dev/shm"
+MEMORY_BYTES_MIN = 4 * 1024**3
+PREFIX = "fairslot-test-"
 # What the passwords of the roles come from, on a server that lives no longer than the tests.
 OWN_ROLE_SECRET = "for the roles of test databases"
 
@@ -77,10 +83,37 @@ class RunningStack:
         return str(self.described["database_url"])
 
 
+def memory() -> str | None:
+    """Returns a directory in memory with room for the data of the tests' servers, if there is one.
+
+    A database for each test is made and dropped there in a third of the time that a disk takes.
+    """
+    try:
+        room = os.statvfs(MEMORY)
+        available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+    # Servers may be copied there, and run.
+    usable = os.access(MEMORY, os.W_OK) and not room.f_flag & os.ST_NOEXEC
+    enough = min(room.f_bavail * room.f_frsize, available) >= MEMORY_BYTES_MIN
+    return MEMORY if usable and enough else None
+
+
+def forget_the_killed(place: str) -> None:
+    """Removes what tests that were killed left there: memory is not theirs to keep."""
+    for left in Path(place).glob(f"{PREFIX}*"):
+        process = Path("/proc") / left.name.removeprefix(PREFIX).partition("-")[0]
+        if left.is_dir() and left.stat().st_uid == os.getuid() and not process.exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def run_dir() -> Iterator[RunDir]:
     """A run directory for this test session; PostgreSQL's own user may pass through it."""
-    with tempfile.TemporaryDirectory(prefix="fairslot-test-") as name:
+    place = memory()
+    if place is not None:
+        forget_the_killed(place)
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=place) as name:
         path = Path(name)
         path.chmod(0o711)
         run = RunDir(path)
@@ -145,7 +178,7 @@ def database(
         return Database(name, urls.app, urls.worker, urls.owner, url)
 
     yield fresh
-    if started_here(os.environ):
+    if started_here(os.environ) and memory() is None:
         # They go with their server, whose data is thrown away: where a file system is slow to make
         # files soon after it deleted others, dropping each would take as long as many a test.
         return

@@ -48,7 +48,7 @@ def envoy_program(run: RunDir, ports: Ports, where: Mapping[str, list[str]]) -> 
         endpoints=endpoints,
     )
     path = run.write("envoy.yaml", configuration)
-    command = [str(envoy_path()), "-c", str(path), "--use-dynamic-base-id"]
+    command = [str(envoy_path()), "-c", str(path), "--disable-hot-restart"]
     return Program(
         name="envoy",
         command=(*command, "--concurrency", WORKER_THREADS, "--log-level", "warning"),

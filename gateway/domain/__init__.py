@@ -11,6 +11,7 @@ from gateway.domain.feed import (
     end_of,
     latest,
     number_of,
+    runs,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "end_of",
     "latest",
     "number_of",
+    "runs",
 ]

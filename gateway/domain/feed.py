@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -115,24 +115,34 @@ class Backlog:
         self.entries.clear()
         self.lost_at = position
 
-    def take(self) -> Entry | Mark | None:
-        """Returns what is to be told next, if anything is."""
+    def take(self, entries_max: int = 1, bytes_max: int = 0) -> tuple[Entry, ...] | Mark | None:
+        """Returns what is to be told next, if anything is: entries as many as the bounds allow, and
+        at least one.
+        """
         if self.lost_at is not None:
             mark = Mark(Sign.RESYNC, self.lost_at)
             self.lost_at = None
             return mark
-        return self.entries.popleft() if self.entries else None
-
-    def run(self, entries_max: int, bytes_max: int) -> list[Entry]:
-        """Returns the entries that are to be told next, as many as these bounds allow."""
-        taken: list[Entry] = []
-        if self.lost_at is None:
-            while self.entries and len(taken) < entries_max:
-                bytes_max -= len(self.entries[0].body)
-                if bytes_max < 0:
-                    break
-                taken.append(self.entries.popleft())
+        taken = next(runs(self.entries, entries_max, bytes_max), None)
+        for _ in taken or ():
+            self.entries.popleft()
         return taken
+
+
+def runs(entries: Iterable[Entry], entries_max: int, bytes_max: int) -> Iterator[tuple[Entry, ...]]:
+    """Yields entries in runs that keep to these bounds; one that is too large is a run of its
+    own.
+    """
+    run: list[Entry] = []
+    size = 0
+    for entry in entries:
+        size += len(entry.body)
+        if run and (len(run) == entries_max or size > bytes_max):
+            yield tuple(run)
+            run, size = [], len(entry.body)
+        run.append(entry)
+    if run:
+        yield tuple(run)
 
 
 def latest(entries: Iterable[Entry]) -> list[Entry]:

