@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext, api
 
 from kit.event import Event
-from kit.following import follow
+from kit.following import BATCH_MAX, follow
 from kit.logs import logger
 
 log = logger("bus")
@@ -129,10 +129,10 @@ class Bus:
         ]
 
     def follow(
-        self, stream: str, subjects: Sequence[str], *, after: int
+        self, stream: str, subjects: Sequence[str], *, after: int, batch_max: int = BATCH_MAX
     ) -> AsyncIterator[list[Event]]:
         """Yields what the stream has after a position, then what comes, in order, for ever."""
-        return follow(self.client, stream, subjects, after=after)
+        return follow(self.client, stream, subjects, after=after, batch_max=batch_max)
 
     async def tell(self, subject: str, body: bytes) -> None:
         """Publishes to whoever listens now; kept nowhere, and nobody acknowledges it."""

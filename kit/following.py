@@ -10,7 +10,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext, api
+from nats.js import api
 
 from kit.event import Event
 from kit.logs import logger
@@ -24,12 +24,12 @@ BACKOFF_SECONDS_MAX = 2.0
 
 
 async def follow(
-    client: Client, stream: str, subjects: Sequence[str], *, after: int
+    client: Client, stream: str, subjects: Sequence[str], *, after: int, batch_max: int
 ) -> AsyncIterator[list[Event]]:
     """Yields what the stream has after a position, then what comes, in order and without a
     gap, for ever.
 
-    Batches are what had arrived, at most BATCH_MAX. Where the stream no longer reaches back
+    Batches are what had arrived, at most `batch_max`. Where the stream no longer reaches back
     that far, it begins at its first entry; where it was made anew (it ends before `after`),
     at its beginning.
     """
@@ -44,7 +44,7 @@ async def follow(
             anew = made is not None and info.created != made
             position = 0 if anew or position > info.state.last_seq else position
             made = info.created
-            async for batch in _read(client, js, stream, subjects, position):
+            async for batch in _read(client, stream, subjects, position, batch_max):
                 backoff = 0.05
                 if batch:
                     yield batch
@@ -56,10 +56,10 @@ async def follow(
 
 
 async def _read(
-    client: Client, js: JetStreamContext, stream: str, subjects: Sequence[str], after: int
+    client: Client, stream: str, subjects: Sequence[str], after: int, batch_max: int
 ) -> AsyncIterator[list[Event]]:
     """Reads by one consumer of its own; ends when an entry or the heartbeat is missing."""
-    inbox = client.new_inbox()
+    js, inbox = client.jetstream(timeout=REQUEST_SECONDS), client.new_inbox()
     # Read through a queue of our own: the client's next_msg() makes a task for every message.
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     subscription = await client.subscribe(
@@ -97,7 +97,7 @@ async def _read(
                     batch.append(_event(message, position))
                 else:
                     await _answer_status(client, message, expected)
-                if len(batch) >= BATCH_MAX or arrived.empty():
+                if len(batch) >= batch_max or arrived.empty():
                     break
                 message = arrived.get_nowait()
             yield batch

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 from functools import partial
+from time import monotonic
 
 import nats.errors
 import nats.js.errors
@@ -29,8 +30,14 @@ log = logger("matching")
 CHANGED = events_pb2.AllocationChanged
 # States that move credit.
 CREDITED = frozenset({CHANGED.State.ASSIGNED, CHANGED.State.CANCELLED, CHANGED.State.COMPLETED})
-# Looks are spaced, so that a burst of bookings costs one look.
+# Looks are spaced, so that a burst of bookings costs one look, and looking at a large tenant takes
+# at most this share of the time.
 PAUSE_SECONDS = 2.0
+PAUSE_SECONDS_MAX = 15.0
+SHARE_MAX = 0.05
+# All that came meanwhile is looked at together, or a busy ledger would leave it further and further
+# behind.
+EVENTS_MAX = 16_384
 LEAD_POLL_SECONDS = 0.5
 BACKOFF_SECONDS = 0.2
 # A tenant's months lie within a day of those of UTC.
@@ -74,11 +81,14 @@ class Drifting:
         made_at = await self._bus.made_at(LEDGER_STREAM)
         known = await self._standings.position(connection)
         after = known.number if known is not None and known.made_at == made_at else 0
-        async for batch in self._bus.follow(LEDGER_STREAM, LEDGER_SUBJECTS, after=after):
+        async for batch in self._bus.follow(
+            LEDGER_STREAM, LEDGER_SUBJECTS, after=after, batch_max=EVENTS_MAX
+        ):
+            began = monotonic()
             for tenant, month in months_of(batch):
                 await self._look(tenant, month)
             await self._standings.move(connection, Position(made_at, batch[-1].position))
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(pause_seconds(monotonic() - began))
 
     async def _look(self, tenant: str, month: Month) -> None:
         try:
@@ -112,6 +122,12 @@ class Drifting:
         ]
         if now:
             await self._standings.settle(tenant, str(month), now)
+
+
+def pause_seconds(looked_seconds: float) -> float:
+    """Returns how long to wait after a look that took so long."""
+    fair = looked_seconds * (1 / SHARE_MAX - 1)
+    return min(max(PAUSE_SECONDS, fair), PAUSE_SECONDS_MAX)
 
 
 def months_of(events: Sequence[Event]) -> list[tuple[str, Month]]:

@@ -27,6 +27,8 @@ LEDGER_STREAM, LEDGER_SUBJECTS = "ASSIGNMENT", ("fairslot.assignment.v1.Allocati
 CHANGED = events_pb2.AllocationChanged
 # Rankings are stored a moment after they were answered; commits are looked at later than that.
 SETTLED = timedelta(seconds=1.0)
+# So many are linked by one transaction: more than a busy ledger tells within that moment.
+EVENTS_MAX = 4_096
 LEAD_POLL_SECONDS = 0.5
 BACKOFF_SECONDS = 0.2
 
@@ -65,7 +67,9 @@ class Linker:
         known = await self._records.position(connection)
         # A stream made anew counts from its beginning; links are made once whatever is repeated.
         after = known.number if known.made_at == made_at else 0
-        async for batch in self._bus.follow(LEDGER_STREAM, LEDGER_SUBJECTS, after=after):
+        async for batch in self._bus.follow(
+            LEDGER_STREAM, LEDGER_SUBJECTS, after=after, batch_max=EVENTS_MAX
+        ):
             if batch[0].position <= after:
                 made_at = await self._bus.made_at(LEDGER_STREAM)
             after = batch[-1].position
