@@ -23,6 +23,10 @@ REPLICAS ?=
 DETACH ?=
 # What `make test` runs, such as T=services/matching or T="tests/e2e -k races".
 T ?=
+# Tests that may run beside others, each process of them with servers of its own; and those of whole
+# stacks, browsers and races, which have the machine to themselves.
+BESIDE := kit services gateway client cli bench examples
+ALONE := deploy tests
 # What `make bench` measures: availability, matching, ledger, feed; all unless named.
 B ?=
 # Real reservations for `make demo` to replay instead of the example world.
@@ -92,7 +96,12 @@ demo: $(GENERATED) ## Play the main job with racing bookers and watching planner
 
 .PHONY: test
 test: $(COMMAND) $(GENERATED) ## Run every test, servers included (T=path)
+ifeq ($(T),)
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(BESIDE)
+	@$(PY) -m pytest $(ALONE)
+else
 	@$(PY) -m pytest $(T)
+endif
 
 .PHONY: soak
 soak: $(GENERATED) ## Run the long tests: kills, floods and full-size runs (T=path)

@@ -6,12 +6,14 @@ import os
 import random
 import sys
 
+import grpc
 import pytest_asyncio
 from fairslot.notify.v1 import events_pb2
 
 from kit.bus import Bus, open_bus
 from kit.event import Event
 from kit.stopping import stopped
+from kit.testing import free_port
 from services.notify.listener import SOURCES, Listener
 from services.notify.senders import FEED, FEED_SUBJECTS, FeedSender
 from services.notify.tests.happenings import allocation, catalog, event, request
@@ -159,8 +161,9 @@ async def test_a_lost_feed_is_made_again_with_the_same_identities(bus):
 
 
 async def test_the_process_may_be_killed_under_load(bus, servers, tokens, database):
-    own = database("notify")
+    own, address = database("notify"), f"127.0.0.1:{free_port()}"
     env = dict(os.environ) | {
+        "FAIRSLOT_NOTIFY_ADDRESS": address,
         "FAIRSLOT_NOTIFY_DATABASE_URL": own.url,
         "FAIRSLOT_NOTIFY_WORKER_DATABASE_URL": own.worker_url,
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -185,6 +188,9 @@ async def test_the_process_may_be_killed_under_load(bus, servers, tokens, databa
     process = await asyncio.create_subprocess_exec(*command, env=env)
     try:
         entries = await feed(bus, len(events))
+        # What is told to go before it serves may just die.
+        async with grpc.aio.insecure_channel(address) as channel:
+            await asyncio.wait_for(channel.channel_ready(), 10)
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 10) == 0
