@@ -28,8 +28,10 @@ from kit.logs import logger
 log = logger("outbox")
 
 ROWS_MAX = 512
-# Rounds are paced, so that what many transactions left goes out together; slower when idle.
+# Rounds are paced, so that what many transactions left goes out together: the more there was, the
+# longer the pause before the next, which saves all who read it from being woken for little.
 POLL_SECONDS = 0.02
+SECONDS_PER_ROW = 0.008
 IDLE_POLL_SECONDS = 0.05
 LEADER_POLL_SECONDS = 0.5
 BACKOFF_SECONDS_MAX = 2.0
@@ -69,7 +71,10 @@ class Relay:
                         moved = await self.publish_once(connection)
                         backoff = POLL_SECONDS
                         if moved < ROWS_MAX:
-                            await asyncio.sleep(POLL_SECONDS if moved else IDLE_POLL_SECONDS)
+                            pause = max(POLL_SECONDS, moved * SECONDS_PER_ROW)
+                            await asyncio.sleep(
+                                min(pause, IDLE_POLL_SECONDS) if moved else IDLE_POLL_SECONDS
+                            )
             except (psycopg.Error, OSError) as error:
                 log.warning("the relay starts again", schema=self._schema, error=repr(error))
             await asyncio.sleep(backoff)
