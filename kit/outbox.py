@@ -71,10 +71,8 @@ class Relay:
                         moved = await self.publish_once(connection)
                         backoff = POLL_SECONDS
                         if moved < ROWS_MAX:
-                            pause = max(POLL_SECONDS, moved * SECONDS_PER_ROW)
-                            await asyncio.sleep(
-                                min(pause, IDLE_POLL_SECONDS) if moved else IDLE_POLL_SECONDS
-                            )
+                            pause = moved * SECONDS_PER_ROW or IDLE_POLL_SECONDS
+                            await asyncio.sleep(min(max(pause, POLL_SECONDS), IDLE_POLL_SECONDS))
             except (psycopg.Error, OSError) as error:
                 log.warning("the relay starts again", schema=self._schema, error=repr(error))
             await asyncio.sleep(backoff)
@@ -135,6 +133,5 @@ class Relay:
                 else:
                     taken.append((number, position))
         if taken:
-            numbers, positions_taken = zip(*taken, strict=True)
-            await connection.execute(self._mark, (list(numbers), list(positions_taken)))
+            await connection.execute(self._mark, [list(one) for one in zip(*taken, strict=True)])
         return len(taken)
