@@ -163,6 +163,7 @@ def database(
     servers: Servers,
     role_secret: str,
     templates: Callable[[str], str],
+    run_dir: RunDir,
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[[str], Database]]:
     """Returns a function from a service's name to a fresh, migrated database of its own."""
@@ -178,7 +179,7 @@ def database(
         return Database(name, urls.app, urls.worker, urls.owner, url)
 
     yield fresh
-    if started_here(os.environ) and memory() is None:
+    if started_here(os.environ) and not run_dir.path.is_relative_to(MEMORY):
         # They go with their server, whose data is thrown away: where a file system is slow to make
         # files soon after it deleted others, dropping each would take as long as many a test.
         return

@@ -2,8 +2,8 @@
 where that is clearly quicker.
 
 A Python that was built at home, by pyenv or asdf, mostly lacks the optimisation that distributions
-build theirs with; every service then needs half as much time again for each call. It is measured,
-as neither says so.
+build theirs with, and takes half as much time again for the same code. It is measured, as neither
+says so.
 """
 
 import subprocess
