@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from deploy.local import running_stack
 from deploy.local.background import background, spawn, stop, wait_ready
+from deploy.local.ports import Ports
 from deploy.local.recovery import birth
 from deploy.local.rundir import ROOT, RunDir
 from deploy.local.stack import STACK_FILE
@@ -41,9 +43,14 @@ def run() -> Iterator[RunDir]:
 
 
 @pytest.fixture
-def neighbour() -> Iterator[RunDir]:
-    """The run directory of a second stack."""
-    yield from fresh_run()
+def neighbour(run: RunDir) -> Iterator[RunDir]:
+    """The run directory of a second stack, with ports of its own also while the first one rests."""
+    with ExitStack() as tried:
+        while True:
+            found = tried.enter_context(contextmanager(fresh_run)())
+            if Ports.of(found, {})["gateway"] != Ports.of(run, {})["gateway"]:
+                yield found
+                return
 
 
 def wait_gone(pids: dict[str, int]) -> None:
