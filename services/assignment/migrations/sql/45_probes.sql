@@ -40,18 +40,6 @@ CREATE OR REPLACE FUNCTION assignment.in_the_way(
     ) AS r
 $$;
 
--- The numbers of a plan's resources. Asked for by id and in the order of their numbers at once, they
--- would be looked for among all that the tenant has.
-CREATE FUNCTION assignment.numbers_of(p_tenant text, p_resource_ids text[]) RETURNS bigint[]
-LANGUAGE sql STABLE AS $$
-    SELECT array_agg(r.resource_no) FROM unnest(p_resource_ids) AS n (id)
-    CROSS JOIN LATERAL (
-        SELECT x.resource_no FROM assignment.resource AS x
-        WHERE x.tenant_id = p_tenant AND x.resource_id = n.id
-        OFFSET 0
-    ) AS r
-$$;
-
 -- Takes a span on all resources of a plan. If it is blocked the caller undoes what was done: some
 -- of the claims may have been taken. p_own_dead is a dead hold of the same request, p_replaced a
 -- live hold or assignment that gives way.
@@ -71,7 +59,7 @@ BEGIN
     INTO t.nos FROM (
         SELECT r.resource_no, r.resource_id FROM assignment.resource AS r
         WHERE r.tenant_id = p_tenant
-          AND r.resource_no = ANY (assignment.numbers_of(p_tenant, p_plan) || p_replaced_nos)
+          AND (r.resource_id = ANY (p_plan) OR r.resource_no = ANY (p_replaced_nos))
         ORDER BY r.resource_no FOR NO KEY UPDATE) AS s;
     IF coalesce(cardinality(t.nos), 0) < cardinality(p_plan) THEN
         RAISE EXCEPTION 'a resource is not registered' USING ERRCODE = 'LD004';
