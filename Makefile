@@ -97,8 +97,10 @@ demo: $(GENERATED) ## Play the main job with racing bookers and watching planner
 .PHONY: test
 test: $(COMMAND) $(GENERATED) ## Run every test, servers included (T=path)
 ifeq ($(T),)
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile $(BESIDE)
-	@$(PY) -m pytest $(ALONE)
+	@failed=0; \
+	$(PY) -m pytest --numprocesses 2 --dist loadfile $(BESIDE) || failed=$$?; \
+	$(PY) -m pytest $(ALONE) || failed=$$?; \
+	exit $$failed
 else
 	@$(PY) -m pytest $(T)
 endif

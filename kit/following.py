@@ -34,9 +34,8 @@ async def follow(
     at its beginning.
     """
     js = client.jetstream(timeout=REQUEST_SECONDS)
-    position = after
+    position, backoff = after, 0.05
     made = None
-    backoff = 0.05
     while True:
         try:
             info = await js.stream_info(stream)
@@ -62,8 +61,15 @@ async def _read(
     js, inbox = client.jetstream(timeout=REQUEST_SECONDS), client.new_inbox()
     # Read through a queue of our own: the client's next_msg() makes a task for every message.
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
+
+    async def take(message: Msg) -> None:
+        # More is let come while there is room for it, so that who pauses finds what came meanwhile.
+        if arrived.qsize() < batch_max and not _is_entry(message):
+            await _let_come(client, message)
+        arrived.put_nowait(message)
+
     subscription = await client.subscribe(
-        inbox, cb=arrived.put, pending_msgs_limit=-1, pending_bytes_limit=-1
+        inbox, cb=take, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
     consumer = None
     try:
@@ -89,14 +95,17 @@ async def _read(
                 message = await arrived.get()
             batch: list[Event] = []
             while True:
-                if message.reply.startswith("$JS.ACK."):
+                if _is_entry(message):
                     position, number = _numbers(message)
                     if number != expected:
                         raise nats.errors.Error("an entry is missing")
                     expected += 1
                     batch.append(_event(message, position))
                 else:
-                    await _answer_status(client, message, expected)
+                    await _let_come(client, message)
+                    last = (message.headers or {}).get("Nats-Last-Consumer")
+                    if last is not None and int(last) >= expected:
+                        raise nats.errors.Error("an entry is missing")
                 if len(batch) >= batch_max or arrived.empty():
                     break
                 message = arrived.get_nowait()
@@ -108,15 +117,16 @@ async def _read(
                 await js.delete_consumer(stream, consumer.name)
 
 
-async def _answer_status(client: Client, message: Msg, expected: int) -> None:
-    if message.reply:
-        await client.publish(message.reply)
-    last = (message.headers or {}).get("Nats-Last-Consumer")
-    if last is not None and int(last) >= expected:
-        raise nats.errors.Error("an entry is missing")
-    stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
-    if stalled:
-        await client.publish(stalled)
+def _is_entry(message: Msg) -> bool:
+    return message.reply.startswith("$JS.ACK.")
+
+
+async def _let_come(client: Client, message: Msg) -> None:
+    """Answers where flow control asks, once."""
+    stalled = (message.headers or {}).pop("Nats-Consumer-Stalled", "")
+    for reply in filter(None, (message.reply, stalled)):
+        await client.publish(reply)
+    message.reply = ""
 
 
 def _numbers(message: Msg) -> tuple[int, int]:
@@ -129,9 +139,4 @@ def _numbers(message: Msg) -> tuple[int, int]:
 
 
 def _event(message: Msg, position: int) -> Event:
-    return Event(
-        subject=message.subject,
-        body=message.data,
-        headers=message.headers or {},
-        position=position,
-    )
+    return Event(message.subject, message.data, message.headers or {}, position)

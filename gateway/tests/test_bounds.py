@@ -9,31 +9,17 @@ import time
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from gateway.app import Settings
 from gateway.domain import Position, bundle_of
 from gateway.engine import Bounds, Hub
-from gateway.tests.feeds import Change, Watch, bundle, gateway, held, new_feed, settings
+from gateway.tests.feeds import Change, Watch, bundle, gateway, held, settings
 from gateway.tests.test_watch import bundles, load, reason_of
-from kit.bus import open_bus
 from kit.stopping import stopped
 from kit.testing import free_port
 
 # The least that gRPC lets a client take in unread.
 UNREAD = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
-
-
-@pytest_asyncio.fixture
-async def bus(servers):
-    async with open_bus(servers.nats_url, name="test") as opened:
-        await new_feed(opened)
-        yield opened
-
-
-@pytest.fixture
-def token(tokens):
-    return tokens.mint("acme", ["viewer"])
 
 
 @pytest.fixture

@@ -4,19 +4,10 @@ import asyncio
 
 import grpc
 import pytest
-import pytest_asyncio
 from fairslot.gateway.v1 import planner_pb2, planner_pb2_grpc
 
 from gateway.domain.presence import FORGOTTEN_AFTER_SECONDS, GLANCES_MAX, Glance, Glances, Untold
-from gateway.tests.feeds import Change, Watch, bundle, gateway, held, new_feed
-from kit.bus import open_bus
-
-
-@pytest_asyncio.fixture
-async def bus(servers):
-    async with open_bus(servers.nats_url, name="test") as opened:
-        await new_feed(opened)
-        yield opened
+from gateway.tests.feeds import Change, Watch, bundle, gateway, held
 
 
 async def tell(address, token, request, client="page-1"):

@@ -3,24 +3,8 @@
 import asyncio
 import random
 
-import pytest
-import pytest_asyncio
-
-from gateway.tests.feeds import Watch, bundle, gateway, held, new_feed
+from gateway.tests.feeds import Watch, bundle, gateway, held
 from gateway.tests.test_watch import bundles, load
-from kit.bus import open_bus
-
-
-@pytest_asyncio.fixture
-async def bus(servers):
-    async with open_bus(servers.nats_url, name="test") as opened:
-        await new_feed(opened)
-        yield opened
-
-
-@pytest.fixture
-def token(tokens):
-    return tokens.mint("acme", ["viewer"])
 
 
 async def test_what_is_told_at_once_comes_together_where_it_may(bus, servers, tokens, token):

@@ -5,26 +5,12 @@ import random
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from gateway.domain import Position, bundle_of
 from gateway.peers import FEED
 from gateway.tests.feeds import Change, Watch, bundle, gateway, held, new_feed
-from kit.bus import open_bus
-
-
-@pytest_asyncio.fixture
-async def bus(servers):
-    async with open_bus(servers.nats_url, name="test") as opened:
-        await new_feed(opened)
-        yield opened
-
-
-@pytest.fixture
-def token(tokens):
-    return tokens.mint("acme", ["viewer"])
 
 
 def number(change):

@@ -60,16 +60,22 @@ async def test_new_entries_arrive_at_once(servers, stream):
 
 
 async def test_who_reads_now_and_then_is_given_all_that_came_meanwhile(servers, stream):
+    # Far more than NATS sends before it asks whether anybody still reads.
+    large = [
+        Event(f"{stream}.a.acme", b"x" * 4000, {MESSAGE_ID: f"{stream}-{n}"}) for n in range(1001)
+    ]
     async with open_bus(servers.nats_url, name="test") as bus:
-        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**24)
         following = bus.follow(stream, [f"{stream}.>"], after=0, batch_max=700)
-        await bus.publish(entries(stream, 1))
+        await bus.publish(large[:1])
         async with asyncio.timeout(20):
             assert len(await anext(following)) == 1
-            await bus.publish(entries(stream, 1000, start=1))
+            await bus.publish(large[1:])
             await asyncio.sleep(0.5)
-            sizes = [len(await anext(following)) for _ in range(2)]
-        assert sizes == [700, 300]
+            batches = [await anext(following) for _ in range(2)]
+        assert len(batches[0]) == 700
+        positions = [event.position for batch in batches for event in batch]
+        assert positions == list(range(2, 2 + len(positions)))
 
 
 async def test_a_lost_consumer_is_replaced_without_a_gap_or_a_repeat(servers, stream):
