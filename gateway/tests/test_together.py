@@ -3,8 +3,15 @@
 import asyncio
 import random
 
+import pytest
+
+from gateway.domain import Mark, Sign
+from gateway.engine import Bounds, Hub
+from gateway.peers import FeedPeer
 from gateway.tests.feeds import Watch, bundle, gateway, held
 from gateway.tests.test_watch import bundles, load
+from kit.fault import Unavailable
+from kit.stopping import stopped
 
 
 async def test_what_is_told_at_once_comes_together_where_it_may(bus, servers, tokens, token):
@@ -64,3 +71,60 @@ async def test_whoever_takes_changes_together_sees_the_topics_it_asked_for(
         )
         change = await watch.next()
         assert [change.id, *(one.id for one in change.more)] == ["q", "r"]
+
+
+async def test_what_memory_no_longer_has_comes_together_too_and_of_its_topics_alone(
+    bus, servers, tokens, token
+):
+    async with gateway(servers, tokens) as address, Watch(address, token) as plain:
+        start = (await plain.next()).position
+        old = [held(f"h{n}", topic=("requests", "holds")[n % 20 > 0]) for n in range(1_200)]
+        await bus.publish([bundle(*old[n : n + 20]) for n in range(0, 1_200, 20)])
+        await plain.some(1_200)
+        wanted = [change.id for change in old if change.topic == "requests"]
+        async with Watch(address, token, topics=["requests"], resume=start, together=True) as watch:
+            await watch.next()
+            seen: list[str] = []
+            messages = 0
+            while len(seen) < len(wanted):
+                change = await watch.next()
+                seen += [change.id, *(one.id for one in change.more)]
+                messages += 1
+        assert seen == wanted
+        assert messages < len(wanted)
+
+
+async def test_what_comes_together_is_never_too_large_for_a_message(bus, servers, tokens, token):
+    # Twice what a client takes in one message, unless it says otherwise.
+    large = [bundle(held(f"l{n}", padding=400_000)) for n in range(20)]
+    async with gateway(servers, tokens) as address, Watch(address, token) as plain:
+        start = (await plain.next()).position
+        await bus.publish(large)
+        await plain.some(20)
+        async with Watch(address, token, resume=start, together=True) as watch:
+            await watch.next()
+            seen: list[str] = []
+            while len(seen) < 20:
+                change = await watch.next()
+                seen += [change.id, *(one.id for one in change.more)]
+        assert seen == [f"l{n}" for n in range(20)]
+
+
+async def test_a_watch_that_ends_with_more_to_tell_says_how_far_it_came(bus):
+    hub = Hub(FeedPeer(bus), Bounds(), chance=random.Random(8))
+    running = asyncio.create_task(hub.run())
+    watch = hub.watch(tenant="acme", topics=frozenset(), token="", together=True)
+    await anext(watch)
+    await bus.publish([bundle(held("a"), held("b"))])
+    told = await anext(watch)
+    assert isinstance(told, tuple)
+    assert len(told) == 2
+    await bus.publish([bundle(held("c"))])
+    (watcher,) = hub._watchers
+    while not watcher.backlog:
+        await asyncio.sleep(0.01)
+    await hub.leave()
+    assert await anext(watch) == Mark(Sign.HEARTBEAT, told[-1].position)
+    with pytest.raises(Unavailable):
+        await anext(watch)
+    await stopped([running])

@@ -78,6 +78,65 @@ async def test_who_reads_now_and_then_is_given_all_that_came_meanwhile(servers, 
         assert positions == list(range(2, 2 + len(positions)))
 
 
+async def test_who_reads_nothing_is_not_sent_all_there_is(servers, stream):
+    entry = b"x" * 4000
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**26)
+        following = bus.follow(stream, [f"{stream}.>"], after=0, batch_max=10)
+        for part in range(6):
+            await bus.publish(
+                [
+                    Event(f"{stream}.a.acme", entry, {MESSAGE_ID: f"{stream}-{part}-{n}"})
+                    for n in range(1000)
+                ]
+            )
+        async with asyncio.timeout(20):
+            position = (await anext(following))[-1].position
+            await asyncio.sleep(1)
+            (consumer,) = await bus.jetstream.consumers_info(stream)
+            assert consumer.delivered is not None
+            assert consumer.delivered.consumer_seq < 2000
+            while position < 6000:
+                batch = await anext(following)
+                assert batch[0].position == position + 1
+                position = batch[-1].position
+
+
+async def test_an_entry_that_never_arrived_is_read_again(servers, stream):
+    async with open_bus(servers.nats_url, name="test") as bus:
+        await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)
+        found: list[int] = []
+
+        async def read() -> None:
+            async for batch in bus.follow(stream, [f"{stream}.>"], after=0):
+                found.extend(int(event.body) for event in batch)
+
+        async def consumer() -> api.ConsumerInfo:
+            while not (known := await bus.jetstream.consumers_info(stream)):
+                await asyncio.sleep(0.01)
+            return known[-1]
+
+        reading = asyncio.create_task(read())
+        await bus.publish(entries(stream, 5))
+        first = await consumer()
+        assert first.config.deliver_subject is not None
+        async with open_bus(servers.nats_url, name="other") as other:
+            # What the server says when it has sent more than arrived.
+            async with asyncio.timeout(20):
+                while len(found) < 5:
+                    await asyncio.sleep(0.01)
+                await other.client.publish(
+                    first.config.deliver_subject, headers={"Nats-Last-Consumer": "6"}
+                )
+                while (await consumer()).name == first.name:
+                    await asyncio.sleep(0.01)
+                await bus.publish(entries(stream, 5, start=5))
+                while len(found) < 10:
+                    await asyncio.sleep(0.01)
+        reading.cancel()
+        assert found == list(range(10))
+
+
 async def test_a_lost_consumer_is_replaced_without_a_gap_or_a_repeat(servers, stream):
     async with open_bus(servers.nats_url, name="test") as bus:
         await bus.ensure_stream(stream, [f"{stream}.>"], bytes_max=2**20)

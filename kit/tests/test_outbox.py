@@ -8,13 +8,14 @@ import asyncio
 import json
 import uuid
 from collections import defaultdict
+from itertools import pairwise
 
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from kit.bus import open_bus
-from kit.outbox import Relay
+from kit.outbox import IDLE_POLL_SECONDS, POLL_SECONDS, ROWS_MAX, Relay
 
 TABLE = """
 CREATE SCHEMA {s};
@@ -99,3 +100,36 @@ async def test_nothing_is_lost_or_overtaken_while_relays_are_killed(servers, pla
         assert count == WRITERS * WRITES
         for versions in seen.values():
             assert versions == list(range(1, len(versions) + 1))
+
+
+class Counting(Relay):
+    """Says how many rows it moved, and when it was asked to."""
+
+    def __init__(self, url: str, schema: str, moved: list[int]) -> None:
+        super().__init__(url=url, bus=None, schema=schema, encode=encode)  # type: ignore[arg-type]
+        self.left = list(moved)
+        self.at: list[float] = []
+        self.done = asyncio.Event()
+
+    async def publish_once(self, connection: object) -> int:
+        self.at.append(asyncio.get_running_loop().time())
+        if not self.left:
+            self.done.set()
+            return 0
+        return self.left.pop(0)
+
+
+async def test_rounds_are_paced_by_what_there_was(servers, place):
+    """Few rows may wait a moment for more, many for longer; where more wait, there is no pause."""
+    few, many, full = [1] * 10, [100] * 5, [ROWS_MAX] * 5
+    relay = Counting(servers.database_url, place, [*few, *many, *full, 0])
+    running = asyncio.create_task(relay.run())
+    async with asyncio.timeout(10):
+        await relay.done.wait()
+    running.cancel()
+    pauses = [later - at for at, later in pairwise(relay.at)]
+    # Sleeps end late on a busy machine, never much too early.
+    assert POLL_SECONDS * 0.9 < min(pauses[:10]) < IDLE_POLL_SECONDS * 0.8
+    assert min(pauses[10:15]) > IDLE_POLL_SECONDS * 0.9
+    assert min(pauses[15:20]) < POLL_SECONDS
+    assert pauses[20] > IDLE_POLL_SECONDS * 0.9

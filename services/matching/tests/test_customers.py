@@ -1,9 +1,12 @@
 """Whoever was booked for a customer lately is preferred again, as the ledger tells of it."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 from fairslot.matching.v1 import matching_pb2
 
+from services.matching.store.customers import Service, note
 from services.matching.tests.stage import State, on_stage
 from services.matching.tests.test_decisions import uneven
 
@@ -71,6 +74,31 @@ async def test_what_is_said_twice_counts_once_and_holds_do_not_count(stage):
         await stage.tell(first, ["ada"], assignment_id="a1", customer_hash="c1")
     await stage.tell(first, ["ada"], assignment_id="a2", customer_hash="c1")
     await stage.until(lambda: until(stage, {"ada"}), lambda said: "2 times" in said["ada"])
+
+
+async def test_what_happened_to_assignments_is_taken_in_its_order(kept):
+    def told(assignment_id, *resource_ids, customer_hash=""):
+        at = datetime(2027, 3, 1, 9, tzinfo=UTC)
+        return Service("order", assignment_id, customer_hash, resource_ids, at)
+
+    happened = [
+        told("a1", "ada", customer_hash="c1"),
+        told("a2", "ada", customer_hash="c1"),
+        told("a1", "bo"),
+        told("a2"),
+        told("a2", "bo", customer_hash="c2"),
+        told("a3", "cy", customer_hash="c3"),
+        told("a3"),
+    ]
+    connection = await psycopg.AsyncConnection.connect(kept.worker_url, autocommit=True)
+    async with connection, connection.cursor() as cursor:
+        await cursor.execute("SELECT set_config('app.tenant_id', 'order', false)")
+        await note(cursor, happened)
+        await cursor.execute(
+            "SELECT assignment_id, customer_hash, resource_ids FROM matching.service"
+            " WHERE tenant_id = 'order' ORDER BY assignment_id"
+        )
+        assert await cursor.fetchall() == [("a1", "c1", ["bo"]), ("a2", "c2", ["bo"])]
 
 
 async def test_the_database_keeps_customers_of_tenants_apart(stage, kept):
