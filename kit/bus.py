@@ -89,12 +89,7 @@ class Bus:
                 raw = await self.jetstream.get_last_msg(stream, subject)
             else:
                 raw = await self.jetstream.get_msg(stream, last)
-            return Event(
-                subject=raw.subject or "",
-                body=raw.data or b"",
-                headers=raw.headers or {},
-                position=raw.seq or 0,
-            )
+            return Event(raw.subject or "", raw.data or b"", raw.headers or {}, raw.seq or 0)
         return None
 
     async def publish(self, events: Sequence[Event]) -> list[int | None]:
@@ -152,9 +147,13 @@ class Bus:
 @asynccontextmanager
 async def open_bus(url: str, *, name: str) -> AsyncIterator[Bus]:
     """Connects, reconnects for ever, and closes with the block."""
+    over = False
 
     async def on_error(error: Exception) -> None:
         log.warning("nats", error=repr(error))
+        if over:
+            # Its cancellation was lost (kit.stopping says how): it would reconnect for ever.
+            raise asyncio.CancelledError
 
     client = await nats.connect(
         servers=url.split(","),
@@ -169,3 +168,4 @@ async def open_bus(url: str, *, name: str) -> AsyncIterator[Bus]:
     finally:
         with contextlib.suppress(Exception):
             await client.close()
+        over = True

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import pytest
 from nats.js import api
 
 from kit.bus import MESSAGE_ID, Bus, open_bus
 from kit.event import Event
+from kit.stopping import stopped
 
 
 @pytest.fixture
@@ -212,3 +216,50 @@ async def test_a_stream_made_anew_and_longer_than_before_is_read_from_its_beginn
                 await asyncio.sleep(0.01)
         reading.cancel()
         assert found == [0, 1, *range(100, 105)]
+
+
+class Way:
+    """A way to NATS that can be closed, as if NATS were gone."""
+
+    def __init__(self, url: str) -> None:
+        self._there = urlsplit(url)
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> str:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        who, at, _ = self._there.netloc.rpartition("@")
+        return self._there._replace(netloc=f"{who}{at}127.0.0.1:{port}").geturl()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection(self._there.hostname, self._there.port)
+        self._writers += [writer, there[1]]
+        ways = [(reader, there[1]), (there[0], writer)]
+        self._tasks += [asyncio.create_task(self._carry(*way)) for way in ways]
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+
+    async def close(self) -> None:
+        self._server.close()
+        await stopped(self._tasks)
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+async def test_closed_while_nats_is_gone_nothing_of_it_goes_on(servers):
+    before, chance = asyncio.all_tasks(), random.Random(3)
+    way = Way(servers.nats_url)
+    url = await way.open()
+    stacks = [AsyncExitStack() for _ in range(60)]
+    for stack in stacks:
+        await stack.enter_async_context(open_bus(url, name="test"))
+    await way.close()
+    for stack in stacks:
+        await asyncio.sleep(chance.uniform(0, 0.001))
+        await stack.aclose()
+    # A few times as long as a connection waits between two tries.
+    await asyncio.sleep(0.5)
+    assert asyncio.all_tasks() == before
