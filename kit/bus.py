@@ -69,9 +69,7 @@ class Bus:
             await self.jetstream.update_stream(config)
 
     async def bounds(self, stream: str) -> tuple[int, int]:
-        """Returns the first and last position a stream still has; last is first - 1 where it is
-        empty.
-        """
+        """Returns the first and last position of a stream; last is first - 1 where it is empty."""
         state = (await self.jetstream.stream_info(stream)).state
         return state.first_seq, state.last_seq
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 
 import nats.errors
@@ -17,6 +17,7 @@ from nats.js import JetStreamContext, api
 from kit.bus import Bus
 from kit.event import Event
 from kit.logs import logger
+from kit.stopping import stopped
 
 log = logger("work")
 
@@ -56,17 +57,28 @@ async def work(
     while True:
         began = time.monotonic()
         try:
-            async with (
-                _queue(bus, stream, subject, durable) as queue,
-                asyncio.TaskGroup() as group,
-            ):
-                for _ in range(workers):
-                    group.create_task(_worker(queue, handle, rng))
-        except* (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as errors:
+            async with _queue(bus, stream, subject, durable) as queue:
+                await _together(_worker(queue, handle, rng) for _ in range(workers))
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             # What went well for a while begins anew.
             tries = 1 if time.monotonic() - began > BACKOFF_SECONDS_MAX else tries + 1
-            log.warning("the work is taken up again", stream=stream, error=repr(errors.exceptions))
+            log.warning("the work is taken up again", stream=stream, error=repr(error))
         await asyncio.sleep(backoff_seconds(min(tries, 8), rng))
+
+
+async def _together(workers: Iterable[Coroutine[None, None, None]]) -> None:
+    """Lets workers work until one of them cannot go on; raises what stopped it.
+
+    A task group would not do: it cancels once, and a cancellation may be lost (`kit.stopping`).
+    """
+    tasks = [asyncio.create_task(worker) for worker in workers]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await stopped(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 @asynccontextmanager
